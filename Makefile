@@ -1,0 +1,43 @@
+# Lapstrake: `make demo` shows it, `make test` tests it. Both install what they need (Debian packages, as root).
+
+CARGO ?= cargo
+LAPSTRAKE = target/release/lapstrake
+
+.PHONY: all demo test lint bench frontends install clean
+
+all: $(LAPSTRAKE)
+
+# The built-in frontends as Wasm components, in target/frontends.
+frontends:
+	@sh tests/install.sh build
+	@sh frontends/build.sh
+
+.PHONY: $(LAPSTRAKE)
+$(LAPSTRAKE): frontends
+	$(CARGO) build --release --locked -p lapstrake
+
+demo: $(LAPSTRAKE)
+	@sh tests/install.sh demo
+	@sh examples/demo.sh $(LAPSTRAKE)
+
+test: frontends lint
+	@sh tests/install.sh test
+	$(CARGO) test --release --locked --workspace
+
+lint: frontends
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	@if command -v cargo-deny > /dev/null; then $(CARGO) deny --offline check licenses bans sources; \
+	else echo "cargo-deny is not installed: licences are not checked (cargo install cargo-deny)"; fi
+
+# Parts with criterion, then whole builds beside the peers that are installed.
+bench: $(LAPSTRAKE)
+	@sh tests/install.sh bench
+	$(CARGO) bench --locked -p lapstrake-frontend
+	@sh tests/bench/run.sh $(LAPSTRAKE)
+
+install: $(LAPSTRAKE)
+	install -D -m 0755 $(LAPSTRAKE) $(DESTDIR)/usr/local/bin/lapstrake
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,17 @@
+//! `ENV`: variables of commands and of the image. Knows nothing of how pairs are written.
+
+use crate::instructions::Command;
+use crate::instructions::arg;
+use crate::instructions::pairs::{self, Pairs};
+use crate::lower::stage::{Cx, Stage};
+
+/// Sets the variables; every value is expanded against the environment before the instruction.
+pub fn lower(env: &Pairs, command: &Command, stage: &mut Stage, cx: &mut Cx<'_>) {
+    let pairs = env.expand(command, stage, cx);
+    for ((key, value), written) in pairs.iter().zip(&env.pairs) {
+        arg::check_secret("ENV", key, written.key.span, cx);
+        stage.env.set_last(key, value);
+        stage.image.env.set_in_place(key, value);
+    }
+    cx.record(stage, pairs::in_history("ENV", &pairs), false);
+}

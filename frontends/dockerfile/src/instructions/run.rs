@@ -1,0 +1,272 @@
+//! `RUN`: executes a command in the stage's tree. Knows nothing of containers.
+
+use lapstrake_sdk::path;
+use lapstrake_sdk::types::{
+    BindMount, ExecOp, FileAction, FileActionKind, FileInput, KeyValue, MkfileAction, Mount, MountKind,
+    NetworkMode, Op, SecurityMode, Vertex,
+};
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::expand::{Expander, Variables};
+use crate::instructions::command_line::CommandLine;
+use crate::instructions::mount::MountFlag;
+use crate::instructions::{Command, run_mounts};
+use crate::lower::env::Env;
+use crate::lower::naming;
+use crate::lower::stage::{Cx, Stage, one_of};
+use crate::parse::Arguments;
+use crate::syntax::flags::{Flags, Kind};
+use crate::syntax::heredoc::{self, Heredoc};
+use crate::syntax::words::Word;
+
+/// `RUN`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// The command.
+    pub line: CommandLine,
+    /// `--mount`.
+    pub mounts: Vec<MountFlag>,
+    /// `--network`; none: the build's.
+    pub network: Option<NetworkMode>,
+    /// `--security`.
+    pub security: SecurityMode,
+    /// The heredocs of the command.
+    pub heredocs: Vec<Heredoc>,
+}
+
+/// Where the file of a heredoc with a `#!` line is.
+const PIPES: &str = "/dev/pipes";
+
+impl Run {
+    /// Reads the arguments.
+    pub fn parse(arguments: &mut Arguments<'_>, diagnostics: &mut Diagnostics) -> Option<Self> {
+        const FLAGS: [(&str, Kind); 3] = [
+            ("mount", Kind::List),
+            ("network", Kind::Text),
+            ("security", Kind::Text),
+        ];
+        let errors = diagnostics.error_count();
+        let flags = Flags::check("RUN", &arguments.flags, &FLAGS, &["device"], diagnostics);
+        let mounts = flags
+            .list("mount")
+            .iter()
+            .filter_map(|word| MountFlag::parse(word, diagnostics))
+            .collect();
+        let network = match flags.text("network") {
+            Some(word) => match word.text.as_str() {
+                "none" => Some(NetworkMode::NoNetwork),
+                "host" => Some(NetworkMode::HostNetwork),
+                "default" => None,
+                _ => {
+                    wrong_mode("network", &word, &["default", "none", "host"], diagnostics);
+                    None
+                }
+            },
+            None => None,
+        };
+        let security = match flags.text("security") {
+            Some(word) if word.text == "insecure" => SecurityMode::Insecure,
+            Some(word) if word.text != "sandbox" => {
+                wrong_mode("security", &word, &["sandbox", "insecure"], diagnostics);
+                SecurityMode::Sandbox
+            }
+            _ => SecurityMode::Sandbox,
+        };
+        let line = CommandLine::parse(arguments, diagnostics)?;
+        if !line.shell && line.words.is_empty() {
+            diagnostics.push(
+                Diagnostic::error(
+                    "MissingArgument",
+                    arguments.rest_span(),
+                    "the array has no command",
+                )
+                .help("write RUN [\"program\", \"argument\"]"),
+            );
+        }
+        let heredocs = std::mem::take(&mut arguments.heredocs);
+        (errors == diagnostics.error_count()).then_some(Self {
+            line,
+            mounts,
+            network,
+            security,
+            heredocs,
+        })
+    }
+
+    /// Adds the command to the graph.
+    pub fn lower(&self, command: &Command, stage: &mut Stage, cx: &mut Cx<'_>) {
+        let mut exec = ExecOp {
+            cwd: stage.directory.clone(),
+            user: stage.user.clone(),
+            network: self.network.unwrap_or(cx.options.network),
+            security: self.security,
+            ..ExecOp::default()
+        };
+        let mut title = command.text.clone();
+        let words = self.words(&mut title, &mut exec, cx);
+        let words = CommandLine {
+            words,
+            ..self.line.clone()
+        };
+        exec.args = words.with_shell(&stage.image);
+
+        let (masked, socket) = run_mounts::add(&self.mounts, stage, &mut exec, cx);
+        cx.options.apply(&mut exec);
+        finish_mounts(stage, &mut exec);
+        exec.env = stage.env.to_pairs();
+        if let Some(socket) = socket
+            && stage.env.get("SSH_AUTH_SOCK").is_none()
+        {
+            exec.env.push(KeyValue::new("SSH_AUTH_SOCK", socket));
+        }
+
+        let created_by = format!("RUN {} # buildkit", with_arguments(&exec.args, stage));
+        let titles = Expander {
+            keep_quotes: true,
+            keep_unset: true,
+            ..cx.expander
+        };
+        let visible = Masked {
+            env: &stage.env,
+            secrets: &masked,
+        };
+        let title = titles
+            .expand(&title, &visible)
+            .map_or(title, |expansion| expansion.text);
+        let name = stage
+            .naming
+            .next(&naming::upper_first(&title), &stage.platform, Some(&stage.env));
+        let mut vertex = cx.vertex(Op::Exec(exec), Some(&stage.platform), name, command.span);
+        vertex.description = vec![KeyValue::new(
+            "com.docker.dockerfile.v1.command",
+            command.text.clone(),
+        )];
+        vertex.ignore_cache = stage.ignore_cache;
+        vertex.resources.clone_from(&cx.options.resources);
+        stage.edge = Some(cx.vertices.add(vertex));
+        cx.record(stage, created_by, true);
+    }
+
+    /// Returns the command without its shell. A heredoc with a `#!` line becomes a file that is mounted and run.
+    fn words(&self, title: &mut String, exec: &mut ExecOp, cx: &mut Cx<'_>) -> Vec<String> {
+        let (Some(first), Some(text)) = (self.heredocs.first(), self.line.words.first()) else {
+            return self.line.words.clone();
+        };
+        if heredoc::marker(text).is_none() {
+            let mut whole = text.clone();
+            for heredoc in &self.heredocs {
+                whole.push('\n');
+                whole.push_str(&heredoc.body);
+                whole.push_str(&heredoc.marker.name);
+            }
+            return vec![whole];
+        }
+        title.push_str(&format!(" ({})", summary(&first.body)));
+        let content = first.content();
+        if !content.starts_with("#!") {
+            return vec![content];
+        }
+        let edge = cx
+            .vertices
+            .add(inline_document(&first.marker.name, 0o755, content));
+        let bind = BindMount {
+            input: Some(edge),
+            selector: String::new(),
+            read_only: true,
+            output: false,
+        };
+        exec.mounts.push(Mount {
+            target: PIPES.to_owned(),
+            kind: MountKind::Bind(bind),
+        });
+        vec![path::join(PIPES, &first.marker.name)]
+    }
+}
+
+/// Puts the stage's tree in front of the other mounts.
+fn finish_mounts(stage: &Stage, exec: &mut ExecOp) {
+    let root = BindMount {
+        input: stage.edge,
+        selector: String::new(),
+        read_only: false,
+        output: true,
+    };
+    exec.mounts.insert(
+        0,
+        Mount {
+            target: "/".to_owned(),
+            kind: MountKind::Bind(root),
+        },
+    );
+}
+
+/// Makes the vertex of a file whose text stands in the Dockerfile.
+pub fn inline_document(name: &str, mode: u32, content: String) -> Vertex {
+    let mkfile = MkfileAction {
+        path: path::join("/", name),
+        data: content.into_bytes(),
+        mode,
+        owner: None,
+        timestamp: None,
+    };
+    let action = FileAction {
+        base: FileInput::Scratch,
+        kind: FileActionKind::Mkfile(mkfile),
+        output: true,
+    };
+    let mut vertex = Vertex::new(Op::File(vec![action]), None);
+    vertex.name = "[internal] preparing inline document".to_owned();
+    vertex
+}
+
+/// The command as it stands in the history: arguments of the build before it, with their number.
+fn with_arguments(args: &[String], stage: &Stage) -> String {
+    let mut words: Vec<String> = stage
+        .arguments
+        .iter()
+        .map(|(key, value)| format!("{key}={}", stage.env.get(key).or(value).unwrap_or_default()))
+        .collect();
+    if !words.is_empty() {
+        words.insert(0, format!("|{}", words.len()));
+    }
+    words.extend(args.iter().cloned());
+    words.join(" ")
+}
+
+/// The first line of a heredoc, with dots where there are more.
+fn summary(body: &str) -> String {
+    let mut lines = body.trim().lines();
+    let first = lines.next().unwrap_or_default().to_owned();
+    if lines.next().is_some() {
+        first + "..."
+    } else {
+        first
+    }
+}
+
+/// An environment whose secrets are starred out: the name of a vertex must not suggest that it shows them.
+struct Masked<'a> {
+    env: &'a Env,
+    secrets: &'a [String],
+}
+
+impl Variables for Masked<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        if self.secrets.iter().any(|secret| secret == name) {
+            Some("****")
+        } else {
+            self.env.get(name)
+        }
+    }
+}
+
+fn wrong_mode(flag: &str, word: &Word, modes: &[&str], diagnostics: &mut Diagnostics) {
+    diagnostics.push(
+        Diagnostic::error(
+            "InvalidFlagValue",
+            word.span,
+            format!("`{}` is no value of --{flag}", word.text),
+        )
+        .help(one_of(&word.text, modes)),
+    );
+}

@@ -1,0 +1,117 @@
+//! Kept results: frontends are pure, so a build whose request and whose every answer of the gateway are as before has
+//! the result of before. Keys, records and their bytes; [`Recorder`] writes down the answers, [`Trace::replay`] asks
+//! again. Knows nothing of where records are kept.
+
+mod trace;
+
+use std::sync::Arc;
+
+use lapstrake_llb::{Digest, Hasher};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+pub use trace::{Recorder, Trace};
+
+use crate::error::FrontendError;
+use crate::frontends::Frontend;
+use crate::gateway::Gateway;
+use crate::limits::Limits;
+use crate::request::{BuildResult, Request};
+use crate::watch::Cancel;
+
+/// To be raised when the form of a record, or the way from a guest's answer to a result, changes.
+const FORMAT: u64 = 1;
+
+const MAGIC: &[u8; 8] = b"lapsfr\x00\x01";
+
+/// Where records are kept. Errors are the keeper's: a record that cannot be read or written costs time only.
+pub trait Results {
+    /// Finds the record of a key.
+    fn find(&self, key: &Digest) -> Option<Vec<u8>>;
+    /// Keeps a record in place of the one before.
+    fn save(&self, key: &Digest, record: &[u8]);
+}
+
+/// A result, and the answers that it rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record<T> {
+    /// The answers.
+    pub trace: Trace,
+    /// The result.
+    pub result: T,
+}
+
+/// Key of the result of a call: the component, the function and the request, but not the answers.
+///
+/// None: the request cannot be written down.
+pub fn key(component: &Digest, function: &str, request: &Request) -> Option<Digest> {
+    let request = postcard::to_allocvec(request).ok()?;
+    let mut hasher = Hasher::new("lapstrake frontend result");
+    hasher
+        .number(FORMAT)
+        .digest(component)
+        .field(function.as_bytes())
+        .field(&request);
+    Some(hasher.finish())
+}
+
+impl<T: Serialize> Record<T> {
+    /// The record as bytes: a mark, the digest of the rest, the rest. None: it cannot be written down.
+    pub fn encode(&self) -> Option<Vec<u8>> {
+        let body = postcard::to_allocvec(self).ok()?;
+        let mut bytes = Vec::with_capacity(body.len() + 40);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(Digest::of(&body).as_bytes());
+        bytes.extend_from_slice(&body);
+        Some(bytes)
+    }
+}
+
+impl<T: DeserializeOwned> Record<T> {
+    /// Reads a record. None: damaged, or of another version.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (digest, body) = bytes.strip_prefix(MAGIC)?.split_at_checked(32)?;
+        if Digest::of(body).as_bytes() != digest {
+            return None;
+        }
+        postcard::from_bytes(body).ok()
+    }
+}
+
+impl Frontend {
+    /// As [`Frontend::build`], but without the guest where the result is known already: then neither WebAssembly's
+    /// engine is started nor a component compiled.
+    ///
+    /// The gateway is asked twice what it answered otherwise than before: it should remember.
+    pub fn build_or_recall(
+        &self,
+        request: &Request,
+        gateway: &Arc<dyn Gateway>,
+        limits: &Limits,
+        cancel: &Cancel,
+        results: &dyn Results,
+    ) -> Result<BuildResult, FrontendError> {
+        let key = key(&self.digest(), "build", request);
+        let record = key.and_then(|key| Record::<BuildResult>::decode(&results.find(&key)?));
+        if let Some(record) = record
+            // It was checked before it was kept, but by whom?
+            && record.result.check(&limits.graph).is_ok()
+            && record.trace.replay(gateway.as_ref())
+        {
+            return Ok(record.result);
+        }
+        if cancel.is_cancelled() {
+            return Err(FrontendError::Cancelled);
+        }
+        let recorder = Arc::new(Recorder::new(Arc::clone(gateway)));
+        let result = self.build(request, recorder.clone(), limits, cancel)?;
+        let record = Record {
+            trace: recorder.trace(),
+            result,
+        };
+        if let Some((key, bytes)) = key.zip(record.encode()) {
+            results.save(&key, &bytes);
+        }
+        Ok(record.result)
+    }
+}

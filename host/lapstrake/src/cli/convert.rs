@@ -1,0 +1,177 @@
+//! Words of the command line to options of the engine.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::options::{self, BuildFile, BuildOptions, CompileOptions, Context, FrontendLimits};
+use crate::spec::{self, Destination, Output, OutputKind, SpecError};
+
+use super::words::{BuildWords, SharedWords};
+
+/// A word that cannot be used, with the option it stands after.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{option}: {source}")]
+pub struct WordError {
+    option: &'static str,
+    source: SpecError,
+}
+
+trait After<T> {
+    fn after(self, option: &'static str) -> Result<T, WordError>;
+}
+
+impl<T> After<T> for Result<T, SpecError> {
+    fn after(self, option: &'static str) -> Result<T, WordError> {
+        self.map_err(|source| WordError { option, source })
+    }
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The words that `build` and `llb` share.
+///
+/// # Errors
+/// A word that has no meaning.
+pub fn compile(words: SharedWords, config: &Config) -> Result<CompileOptions, WordError> {
+    let context = options::context(&words.context).after("CONTEXT")?;
+    let file = match words.file.as_deref() {
+        Some("-") => BuildFile::Stdin,
+        Some(path) => BuildFile::Path(path.into()),
+        None if context == Context::Empty => BuildFile::Stdin,
+        None => BuildFile::Default,
+    };
+    let mut build_args = Vec::new();
+    for text in &words.build_arg {
+        build_args.extend(options::build_arg(text, environment).after("--build-arg")?);
+    }
+    if !build_args.iter().any(|(name, _)| name == "SOURCE_DATE_EPOCH") {
+        build_args.extend(environment("SOURCE_DATE_EPOCH").map(|epoch| ("SOURCE_DATE_EPOCH".to_owned(), epoch)));
+    }
+    let named_contexts = words
+        .build_context
+        .iter()
+        .map(|text| options::named_context(text))
+        .collect::<Result<_, _>>()
+        .after("--build-context")?;
+    let labels = words.label.iter().map(|text| spec::pair(text)).collect::<Result<_, _>>().after("--label")?;
+    let mut platforms = Vec::new();
+    for text in &words.platform {
+        platforms.extend(spec::platforms(text).after("--platform")?);
+    }
+    Ok(CompileOptions {
+        context,
+        file,
+        target: words.target.clone(),
+        build_args,
+        named_contexts,
+        labels,
+        platforms,
+        limits: limits(&words, config)?,
+        frontend_options: frontend_options(&words)?,
+        frontend: words.frontend,
+    })
+}
+
+fn limits(words: &SharedWords, config: &Config) -> Result<FrontendLimits, WordError> {
+    let memory = match (&words.frontend_memory, &config.frontend.memory) {
+        (Some(text), _) => Some(spec::size(text).after("--frontend-memory")?),
+        (None, Some(text)) => Some(spec::size(text).after("frontend.memory of the configuration")?),
+        (None, None) => None,
+    };
+    Ok(FrontendLimits {
+        memory,
+        fuel: words.frontend_fuel.or(config.frontend.fuel),
+        timeout: words.frontend_timeout.or(config.frontend.timeout).map(Duration::from_secs),
+    })
+}
+
+fn frontend_options(words: &SharedWords) -> Result<Vec<(String, String)>, WordError> {
+    let mut out = Vec::new();
+    let mut add = |name: &str, value: String| out.push((name.to_owned(), value));
+    if words.no_cache {
+        add("no-cache", String::new());
+    } else if !words.no_cache_filter.is_empty() {
+        add("no-cache", words.no_cache_filter.join(","));
+    }
+    if words.pull {
+        add("image-resolve-mode", "pull".to_owned());
+    }
+    match words.network.as_deref() {
+        None | Some("default") => {}
+        Some(mode @ ("none" | "host")) => add("force-network-mode", mode.to_owned()),
+        Some(other) => {
+            let error = SpecError(format!("{other:?} is not a network mode; it is default, none or host"));
+            return Err(WordError { option: "--network", source: error });
+        }
+    }
+    let mut hosts = Vec::new();
+    for text in &words.add_host {
+        let (host, ip) = text
+            .split_once(['=', ':'])
+            .filter(|(host, ip)| !host.is_empty() && !ip.is_empty())
+            .ok_or_else(|| SpecError(format!("{text:?} is not HOST:IP")))
+            .after("--add-host")?;
+        hosts.push(format!("{host}={ip}"));
+    }
+    if !hosts.is_empty() {
+        add("add-hosts", hosts.join(","));
+    }
+    if !words.ulimit.is_empty() {
+        for text in &words.ulimit {
+            spec::pair(text).after("--ulimit")?;
+        }
+        add("ulimit", words.ulimit.join(","));
+    }
+    if let Some(size) = &words.shm_size {
+        add("shm-size", spec::size(size).after("--shm-size")?.to_string());
+    }
+    if let Some(parent) = &words.cgroup_parent {
+        add("cgroup-parent", parent.clone());
+    }
+    Ok(out)
+}
+
+/// The words of `build`.
+///
+/// # Errors
+/// A word that has no meaning, or two that do not go together.
+pub fn build(words: BuildWords, config: &Config) -> Result<BuildOptions, WordError> {
+    let annotations = words.annotation.iter().map(|text| spec::pair(text)).collect::<Result<_, _>>();
+    let outputs: Vec<Output> =
+        words.output.iter().map(|text| spec::output(text)).collect::<Result<_, _>>().after("--output")?;
+    let to_stdout = outputs.iter().filter(|output| output.destination == Some(Destination::Stdout)).count();
+    if to_stdout > 1 {
+        let error = SpecError("only one output can go to standard output".to_owned());
+        return Err(WordError { option: "--output", source: error });
+    }
+    let entitlements =
+        words.allow.iter().flat_map(|text| text.split(',')).map(|text| options::entitlement(text.trim()));
+    let jobs = match words.jobs.or(config.jobs) {
+        Some(0) => {
+            let error = SpecError("it is at least 1".to_owned());
+            return Err(WordError { option: "--jobs", source: error });
+        }
+        Some(jobs) => jobs,
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    Ok(BuildOptions {
+        annotations: annotations.after("--annotation")?,
+        outputs,
+        secrets: words.secret.iter().map(|text| spec::secret(text)).collect::<Result<_, _>>().after("--secret")?,
+        entitlements: entitlements.collect::<Result<BTreeSet<_>, _>>().after("--allow")?,
+        jobs,
+        step_timeout: words.step_timeout.map(Duration::from_secs),
+        tags: words.tag,
+        compile: compile(words.shared, config)?,
+    })
+}
+
+/// Whether an output takes standard output for itself.
+pub fn takes_stdout(options: &BuildOptions) -> bool {
+    options.outputs.iter().any(|output| {
+        output.destination == Some(Destination::Stdout) && output.kind != OutputKind::CacheOnly
+    })
+}

@@ -1,0 +1,213 @@
+//! The words of the command line, as clap reads them. What they mean is in `options`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A container image builder whose build languages are Wasm plugins.
+#[derive(Debug, Parser)]
+#[command(name = "lapstrake", version, max_term_width = 110, infer_subcommands = false)]
+#[command(after_help = "Exit codes: 0 done; 1 the build failed; 2 wrong usage; 3 a registry, network or store error; \
+                        130 interrupted.")]
+pub struct Words {
+    /// State directory [default: /var/lib/lapstrake for root, else $XDG_DATA_HOME/lapstrake]
+    #[arg(long, global = true, env = "LAPSTRAKE_ROOT", value_name = "DIR", hide_env_values = true)]
+    pub root: Option<PathBuf>,
+
+    /// Configuration file [default: $XDG_CONFIG_HOME/lapstrake/lapstrake.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Tell every cause of an error
+    #[arg(long, global = true)]
+    pub debug: bool,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build an image, or files, from a build file
+    #[command(visible_alias = "b")]
+    Build(Box<BuildWords>),
+    /// Print the graph of a build without running anything
+    Llb(Box<LlbWords>),
+    /// Print the version
+    Version,
+}
+
+/// Options that `build` and `llb` share.
+#[derive(Debug, Args)]
+pub struct SharedWords {
+    /// Directory with the files that the build may use, or - for a build file on standard input
+    #[arg(value_name = "CONTEXT")]
+    pub context: String,
+
+    /// Build file, - for standard input [default: CONTEXT/Dockerfile]
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<String>,
+
+    /// Stage or target to build
+    #[arg(long, value_name = "STAGE")]
+    pub target: Option<String>,
+
+    /// Build argument; without a value it is taken from the environment
+    #[arg(long, value_name = "K[=V]")]
+    pub build_arg: Vec<String>,
+
+    /// More contexts: a directory, docker-image://REF, oci-layout://DIR[:TAG][@DIGEST] or target:STAGE
+    #[arg(long, value_name = "NAME=SOURCE")]
+    pub build_context: Vec<String>,
+
+    /// Label of the image
+    #[arg(long, value_name = "K=V")]
+    pub label: Vec<String>,
+
+    /// Platforms to build for, such as linux/amd64,linux/arm64
+    #[arg(long, value_name = "P[,P...]")]
+    pub platform: Vec<String>,
+
+    /// Run every step anew
+    #[arg(long)]
+    pub no_cache: bool,
+
+    /// Run the steps of these stages anew
+    #[arg(long, value_name = "STAGE", value_delimiter = ',')]
+    pub no_cache_filter: Vec<String>,
+
+    /// Ask registries for newer images of all tags
+    #[arg(long)]
+    pub pull: bool,
+
+    /// Network of the commands: default, none or host
+    #[arg(long, value_name = "MODE")]
+    pub network: Option<String>,
+
+    /// A line of /etc/hosts
+    #[arg(long, value_name = "HOST:IP")]
+    pub add_host: Vec<String>,
+
+    /// Resource limit, such as nofile=1024:2048
+    #[arg(long, value_name = "NAME=SOFT[:HARD]")]
+    pub ulimit: Vec<String>,
+
+    /// Size of /dev/shm
+    #[arg(long, value_name = "BYTES")]
+    pub shm_size: Option<String>,
+
+    /// Parent of the containers' control groups
+    #[arg(long, value_name = "CGROUP")]
+    pub cgroup_parent: Option<String>,
+
+    /// Frontend to use instead of the syntax line's: a built-in name or a component's file
+    #[arg(long, value_name = "REF")]
+    pub frontend: Option<String>,
+
+    /// Most memory that a frontend may use [default: 1g]
+    #[arg(long, value_name = "BYTES")]
+    pub frontend_memory: Option<String>,
+
+    /// Most Wasm instructions, about, that a frontend may run [default: 20000000000]
+    #[arg(long, value_name = "NUMBER")]
+    pub frontend_fuel: Option<u64>,
+
+    /// Most seconds that a frontend may run [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    pub frontend_timeout: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct BuildWords {
+    #[command(flatten)]
+    pub shared: SharedWords,
+
+    /// Name of the image, with or without a tag
+    #[arg(short, long, value_name = "NAME")]
+    pub tag: Vec<String>,
+
+    /// Annotation of the manifests
+    #[arg(long, value_name = "K=V")]
+    pub annotation: Vec<String>,
+
+    /// What to write: type=oci|docker|local|tar|cacheonly[,dest=PATH|-][,name=...][,tar=false][,compression=...], or a
+    /// directory
+    #[arg(short, long, value_name = "SPEC")]
+    pub output: Vec<String>,
+
+    /// A secret for commands that ask for it: id=ID[,src=FILE|,env=VAR]
+    #[arg(long, value_name = "SPEC")]
+    pub secret: Vec<String>,
+
+    /// Allow what a build may not do by itself: network.host, security.insecure
+    #[arg(long, value_name = "ENTITLEMENT")]
+    pub allow: Vec<String>,
+
+    /// What to ask of the frontend: build, check, outline, targets, describe, or a name it knows
+    #[arg(long, value_name = "WHAT")]
+    pub call: Option<String>,
+
+    /// The same as --call check
+    #[arg(long, conflicts_with = "call")]
+    pub check: bool,
+
+    /// How --call writes its answer
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: AnswerFormat,
+
+    /// Steps that run at once [default: number of cores]
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<usize>,
+
+    /// Seconds that a step may run
+    #[arg(long, value_name = "SECONDS")]
+    pub step_timeout: Option<u64>,
+
+    /// How progress is shown: auto, tty, plain, rawjson, quiet
+    #[arg(long, value_name = "MODE", default_value = "auto", env = "BUILDKIT_PROGRESS", hide_env = true)]
+    pub progress: String,
+
+    /// Write what was built as JSON
+    #[arg(long, value_name = "FILE")]
+    pub metadata_file: Option<PathBuf>,
+
+    /// Write the image's id
+    #[arg(long, value_name = "FILE")]
+    pub iidfile: Option<PathBuf>,
+
+    /// No progress; print the image's id
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LlbWords {
+    #[command(flatten)]
+    pub shared: SharedWords,
+
+    /// How the graph is written; pb is BuildKit's marshalled pb.Definition
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: GraphFormat,
+}
+
+/// How the answer of a call is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AnswerFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// How a graph is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// One block a vertex.
+    Text,
+    /// For programs.
+    Json,
+    /// Graphviz.
+    Dot,
+    /// BuildKit's marshalled pb.Definition.
+    Pb,
+}

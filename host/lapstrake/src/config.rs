@@ -1,0 +1,94 @@
+//! The configuration file: TOML with the words of BuildKit's `buildkitd.toml` where it has them.
+//! Knows nothing of the command line, which overrides it.
+
+use std::path::{Path, PathBuf};
+
+use lapstrake_ops::source::registry::RegistryConfig;
+use serde::Deserialize;
+
+/// The whole file. Everything may be missing.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// Steps that run at once; none: the number of cores.
+    pub jobs: Option<usize>,
+    /// Registries by host, such as `[registry."localhost:5000"]`.
+    pub registry: RegistryConfig,
+    /// Frontends.
+    pub frontend: Frontend,
+    /// Containers.
+    pub oci_runtime: Option<PathBuf>,
+}
+
+/// Limits of a frontend.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Frontend {
+    /// Memory, such as `1g`.
+    pub memory: Option<String>,
+    /// Wasm instructions, about.
+    pub fuel: Option<u64>,
+    /// Seconds.
+    pub timeout: Option<u64>,
+}
+
+/// Why a configuration file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("cannot read the configuration file {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It says something that has no meaning.
+    #[error("the configuration file {path} is not right")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+}
+
+impl Config {
+    /// Reads a file. A missing one is no error unless it `must_exist`.
+    ///
+    /// # Errors
+    /// It cannot be read, is not TOML, or has a key that is not known.
+    pub fn load(path: &Path, must_exist: bool) -> Result<Self, ConfigError> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => return Ok(Self::default()),
+            Err(source) => return Err(ConfigError::Read { path: path.to_owned(), source }),
+        };
+        toml::from_str(&text)
+            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_registries() {
+        let config: Config =
+            toml::from_str("jobs = 3\n[registry.\"localhost:5000\"]\nhttp = true\nmirrors = [\"m:1\"]\n").unwrap();
+        assert_eq!(config.jobs, Some(3));
+        assert_eq!(config.registry.hosts["localhost:5000"].http, Some(true));
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lapstrake.toml");
+        std::fs::write(&path, "job = 3\n").unwrap();
+        assert!(matches!(Config::load(&path, true), Err(ConfigError::Parse { .. })));
+        let missing = directory.path().join("no.toml");
+        assert!(Config::load(&missing, false).is_ok());
+        assert!(matches!(Config::load(&missing, true), Err(ConfigError::Read { .. })));
+    }
+}

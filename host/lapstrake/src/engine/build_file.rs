@@ -1,0 +1,191 @@
+//! Reads the build file: where it is, what it is called, and that it is text.
+//! Knows nothing of what it says.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use lapstrake_llb::{Position, SourceFile, SourceRange};
+
+use crate::options::{BuildFile, Context};
+
+/// Larger build files are refused, bytes.
+const LARGEST: u64 = 64 << 20;
+/// What a build file is called when nothing else is said.
+pub const DEFAULT_NAME: &str = "Dockerfile";
+
+/// Why there is no build file.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildFileError {
+    /// The context is not there.
+    #[error("cannot use the context {}", path.display())]
+    Context {
+        /// The context.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not there.
+    #[error("there is no build file {}: no such file", path.display())]
+    NotFound {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// It is a directory.
+    #[error("the build file {} is a directory", path.display())]
+    Directory {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// It cannot be read.
+    #[error("cannot read the build file {}", path.display())]
+    Read {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is too large.
+    #[error("the build file {} is larger than {} MiB", path.display(), LARGEST >> 20)]
+    TooLarge {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// It is not text.
+    #[error("the build file is not text in UTF-8: byte 0x{byte:02x}")]
+    NotUtf8 {
+        /// What can be shown of it.
+        file: Box<SourceFile>,
+        /// Where it stops to be text.
+        range: SourceRange,
+        /// The byte that is not.
+        byte: u8,
+    },
+}
+
+/// A build file that was read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Name and text.
+    pub file: SourceFile,
+    /// The name that frontends look for companions by (`<name>.dockerignore`): relative to the context where it is in
+    /// it; none: it came on standard input.
+    pub name: Option<String>,
+}
+
+/// Reads the build file; `stdin` is read only where it is asked for.
+///
+/// # Errors
+/// It is not there, not a file, too large, or not UTF-8.
+pub fn load(file: &BuildFile, context: &Context, stdin: impl Read) -> Result<Loaded, BuildFileError> {
+    if let Context::Directory(path) = context {
+        let error = |source| BuildFileError::Context { path: path.clone(), source };
+        let metadata = std::fs::metadata(path).map_err(error)?;
+        if !metadata.is_dir() {
+            return Err(error(std::io::Error::from(std::io::ErrorKind::NotADirectory)));
+        }
+    }
+    let (path, name) = match (file, context) {
+        (BuildFile::Stdin, _) | (BuildFile::Default, Context::Empty) => {
+            let bytes = read(stdin, Path::new("-"))?;
+            return Ok(Loaded { file: text(bytes, DEFAULT_NAME)?, name: None });
+        }
+        (BuildFile::Default, Context::Directory(folder)) => (folder.join(DEFAULT_NAME), DEFAULT_NAME.to_owned()),
+        (BuildFile::Path(path), Context::Directory(folder)) => {
+            let name = inside(path, folder).unwrap_or_else(|| file_name(path));
+            (path.clone(), name)
+        }
+        (BuildFile::Path(path), Context::Empty) => (path.clone(), file_name(path)),
+    };
+    let open = std::fs::File::open(&path).and_then(|open| Ok((open.metadata()?.is_dir(), open)));
+    let open = match open {
+        Ok((true, _)) => return Err(BuildFileError::Directory { path }),
+        Ok((false, open)) => open,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(BuildFileError::NotFound { path }),
+        Err(source) => return Err(BuildFileError::Read { path, source }),
+    };
+    Ok(Loaded { file: text(read(open, &path)?, &name)?, name: Some(name) })
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// The path relative to the folder, where it is in it.
+fn inside(path: &Path, folder: &Path) -> Option<String> {
+    let (path, folder) = (path.canonicalize().ok()?, folder.canonicalize().ok()?);
+    Some(path.strip_prefix(folder).ok()?.to_str()?.to_owned())
+}
+
+fn read(from: impl Read, path: &Path) -> Result<Vec<u8>, BuildFileError> {
+    let mut bytes = Vec::new();
+    from.take(LARGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| BuildFileError::Read { path: path.to_owned(), source })?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(BuildFileError::TooLarge { path: path.to_owned() });
+    }
+    Ok(bytes)
+}
+
+fn text(bytes: Vec<u8>, name: &str) -> Result<SourceFile, BuildFileError> {
+    let source = |text| SourceFile { name: name.to_owned(), language: String::new(), text };
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(source(text)),
+        Err(error) => {
+            let good = error.utf8_error().valid_up_to();
+            let bytes = error.into_bytes();
+            let line = bytes[..good].iter().filter(|byte| **byte == b'\n').count() as u32 + 1;
+            let column = good - bytes[..good].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            let start = Position { line, column: column as u32 + 1 };
+            // One replacement character of three bytes stands for the bad byte in what is shown.
+            let stop = Position { line, column: start.column + 3 };
+            Err(BuildFileError::NotUtf8 {
+                byte: bytes.get(good).copied().unwrap_or_default(),
+                file: Box::new(source(String::from_utf8_lossy(&bytes).into_owned())),
+                range: SourceRange { file: 0, start, stop },
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(folder: &tempfile::TempDir) -> Context {
+        Context::Directory(folder.path().to_owned())
+    }
+
+    #[test]
+    fn the_name_is_relative_to_the_context() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("sub")).unwrap();
+        let path = folder.path().join("sub/Own");
+        std::fs::write(&path, "FROM scratch").unwrap();
+        let loaded = load(&BuildFile::Path(path), &context(&folder), std::io::empty()).unwrap();
+        assert_eq!(loaded.name.as_deref(), Some("sub/Own"));
+        assert_eq!(loaded.file.text, "FROM scratch");
+    }
+
+    #[test]
+    fn standard_input() {
+        let loaded = load(&BuildFile::Stdin, &Context::Empty, &b"FROM x"[..]).unwrap();
+        assert_eq!((loaded.file.text.as_str(), loaded.name), ("FROM x", None));
+    }
+
+    #[test]
+    fn what_is_not_there_not_a_file_or_not_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let load = |file: &BuildFile| load(file, &context(&folder), std::io::empty());
+        assert!(matches!(load(&BuildFile::Default), Err(BuildFileError::NotFound { .. })));
+        std::fs::write(folder.path().join("Dockerfile"), b"FROM x\nLABEL \xff\n").unwrap();
+        match load(&BuildFile::Default) {
+            Err(BuildFileError::NotUtf8 { range, byte, .. }) => {
+                assert_eq!((range.start, byte), (Position { line: 2, column: 7 }, 0xff));
+            }
+            other => panic!("{other:?}"),
+        }
+        let path = folder.path().to_owned();
+        assert!(matches!(load(&BuildFile::Path(path)), Err(BuildFileError::Directory { .. })));
+    }
+}

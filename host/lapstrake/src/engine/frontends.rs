@@ -1,0 +1,171 @@
+//! From a build file to a graph: which frontend, what it is asked, and what is remembered of its answer.
+//! Knows nothing of how a graph is solved.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use lapstrake_frontend::{
+    ContextSource, Frontend, FrontendError, FrontendSource, Gateway, Limits, NamedContext, Request, Speaker, resolve,
+    results::Results, syntax,
+};
+use lapstrake_llb::{Digest, OciLayoutSource, SourceFile, SourceRange, Timestamp};
+use lapstrake_store::Store;
+
+use crate::error::{Error, FrontendFailure};
+use crate::options::{CompileOptions, Context, FrontendLimits, NamedSource};
+use crate::platform;
+
+use super::Engine;
+use super::build_file::{self, Loaded};
+
+/// The frontend of a build file without a syntax line.
+const DEFAULT_FRONTEND: &str = "docker/dockerfile:1";
+/// Local source that holds the build's own files.
+pub(super) const CONTEXT: &str = "context";
+/// Kind of the store's values that hold what frontends answered.
+const RESULTS: &str = "frontend-result";
+
+/// A frontend that is ready to be asked.
+pub(super) struct Prepared {
+    pub(super) frontend: Frontend,
+    pub(super) request: Request,
+    pub(super) limits: Limits,
+    /// Where the build file names the frontend.
+    pub(super) place: Option<(SourceFile, SourceRange)>,
+}
+
+impl Prepared {
+    /// An error of the frontend with what is known about it.
+    pub(super) fn failure(&self, source: FrontendError, environment: bool) -> Error {
+        Error::Frontend(Box::new(FrontendFailure { source, place: self.place.clone(), environment }))
+    }
+}
+
+/// Finds the frontend of a build file and what to ask it.
+pub(super) fn prepare(engine: &Engine, options: &CompileOptions, loaded: Loaded) -> Result<Prepared, Error> {
+    let build_arg = |name: &str| {
+        let found = options.build_args.iter().rev().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+    };
+    let line = syntax::detect(loaded.file.text.as_bytes());
+    let context = match &options.context {
+        Context::Directory(path) => Some(path.as_path()),
+        Context::Empty => None,
+    };
+    let mut arguments = String::new();
+    let (reference, place, said) = if let Some(reference) = &options.frontend {
+        (reference.clone(), None, true)
+    } else if let Some(reference) = build_arg("BUILDKIT_SYNTAX") {
+        (reference, None, true)
+    } else if let Some(line) = line {
+        arguments = line.arguments;
+        (line.reference, Some((loaded.file.clone(), line.range)), false)
+    } else {
+        (DEFAULT_FRONTEND.to_owned(), None, false)
+    };
+    let here = Path::new(".");
+    let speaker = if said { Speaker::Person(here) } else { Speaker::BuildFile(context) };
+    let source = resolve(&reference, speaker).map_err(|source| Error::Resolve {
+        reference: reference.clone(),
+        place: place.clone().map(Box::new),
+        source,
+    })?;
+    let frontend = load(engine, &source, place.clone())?;
+    let request = request(options, loaded, arguments)?;
+    Ok(Prepared { frontend, request, limits: limits(&options.limits), place })
+}
+
+fn load(
+    engine: &Engine,
+    source: &FrontendSource,
+    place: Option<(SourceFile, SourceRange)>,
+) -> Result<Frontend, Error> {
+    engine.frontends.load(source).map_err(|source| {
+        Error::Frontend(Box::new(FrontendFailure { source, place, environment: false }))
+    })
+}
+
+fn limits(limits: &FrontendLimits) -> Limits {
+    let default = Limits::default();
+    Limits {
+        memory: limits.memory.unwrap_or(default.memory),
+        fuel: limits.fuel.unwrap_or(default.fuel),
+        time: limits.timeout.unwrap_or(default.time),
+        ..default
+    }
+}
+
+fn request(options: &CompileOptions, loaded: Loaded, arguments: String) -> Result<Request, Error> {
+    let named_contexts = options.named_contexts.iter().map(|(name, source)| NamedContext {
+        name: name.clone(),
+        source: match source {
+            NamedSource::Directory(_) => ContextSource::Local(local_name(name)),
+            NamedSource::Image(reference) => ContextSource::Image(reference.clone()),
+            NamedSource::OciLayout { tag, digest, .. } => ContextSource::OciLayout(OciLayoutSource {
+                reference: layout_reference(name, tag.as_deref(), digest.as_deref()),
+                store: name.clone(),
+                layer_limit: None,
+            }),
+            NamedSource::Target(target) => ContextSource::Target(target.clone()),
+        },
+    });
+    let mut frontend_options = options.frontend_options.clone();
+    if let Some(name) = loaded.name {
+        frontend_options.push(("filename".to_owned(), name));
+    }
+    if !arguments.is_empty() {
+        frontend_options.push(("cmdline".to_owned(), arguments));
+    }
+    let epoch = options.build_args.iter().rev().find(|(name, _)| name == "SOURCE_DATE_EPOCH");
+    let epoch = epoch.and_then(|(_, value)| value.parse().ok());
+    Ok(Request {
+        sources: vec![loaded.file],
+        target: options.target.clone(),
+        platforms: options.platforms.clone(),
+        build_platform: platform::host(),
+        build_args: options.build_args.clone(),
+        labels: options.labels.clone(),
+        context: ContextSource::Local(CONTEXT.to_owned()),
+        named_contexts: named_contexts.collect(),
+        options: frontend_options,
+        source_date_epoch: epoch.map(|seconds| Timestamp { seconds, nanoseconds: 0 }),
+    })
+}
+
+/// Name of the local source of a named context. The main context's cannot be one of them.
+pub(super) fn local_name(name: &str) -> String {
+    format!("named:{name}")
+}
+
+fn layout_reference(name: &str, tag: Option<&str>, digest: Option<&str>) -> String {
+    let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    match (tag, digest) {
+        (_, Some(digest)) => format!("{name}@{digest}"),
+        (Some(tag), None) => format!("{name}:{tag}"),
+        (None, None) => name,
+    }
+}
+
+/// Frontends' results in the store.
+pub(super) struct StoredResults<'a>(pub(super) &'a Store);
+
+impl Results for StoredResults<'_> {
+    fn find(&self, key: &Digest) -> Option<Vec<u8>> {
+        self.0.get_value(RESULTS, &key.hex()).ok().flatten()
+    }
+
+    fn save(&self, key: &Digest, record: &[u8]) {
+        // A result that is not kept is made again.
+        let _ = self.0.set_value(RESULTS, &key.hex(), record);
+    }
+}
+
+/// Reads the build file of these options; standard input is read where they say so.
+pub(super) fn read(options: &CompileOptions) -> Result<Loaded, Error> {
+    Ok(build_file::load(&options.file, &options.context, std::io::stdin())?)
+}
+
+/// The gateway as frontends want it.
+pub(super) fn as_gateway<G: Gateway + 'static>(gateway: &Arc<G>) -> Arc<dyn Gateway> {
+    Arc::clone(gateway) as Arc<dyn Gateway>
+}

@@ -1,0 +1,234 @@
+//! What frontends are told: the gateway over the solver, the images and the store. A daemon's clients would be told the
+//! same by the same code. Knows nothing of Wasm.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use lapstrake_frontend::{
+    ByteRange, FileError, FileInfo, FileKind, Gateway, ImageInfo, ImageRequest, LogLevel, MAX_READ, Reference,
+    SolveError,
+};
+use lapstrake_llb::{Definition, Edge, Report, ResolveMode};
+use lapstrake_ops::source::image::{ImagePlace, ImageRequest as OpsRequest, ResolvedImage};
+use lapstrake_ops::source::progress::Progress;
+use lapstrake_store::tree::{Entry, FileKind as TreeKind, FileTree, TreeError};
+
+use crate::error::{Kind, chain, worker_kind};
+use crate::progress::{Event, Sink, Warning};
+
+use super::build::Build;
+use super::step::Step;
+
+/// Answers one build's frontends.
+pub(super) struct BuildGateway {
+    build: Arc<Build>,
+    /// Whether a registry, the network or the store failed in an answer.
+    environment: AtomicBool,
+}
+
+impl BuildGateway {
+    pub(super) fn new(build: Arc<Build>) -> Self {
+        Self { build, environment: AtomicBool::new(false) }
+    }
+
+    /// Whether a registry, the network or the store failed in an answer.
+    pub(super) fn environment_failed(&self) -> bool {
+        self.environment.load(Ordering::SeqCst)
+    }
+
+    fn note(&self, kind: Kind) {
+        if kind == Kind::Environment {
+            self.environment.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Progress of a step of the engine.
+struct StepProgress<'a> {
+    step: &'a Step,
+    build: &'a Build,
+    started: SystemTime,
+}
+
+impl Progress for StepProgress<'_> {
+    fn advance(&self, name: &str, current: u64, _total: Option<u64>, done: bool) {
+        if done {
+            self.step.part(name, current, self.started);
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.build.cancel.is_cancelled()
+    }
+}
+
+impl Gateway for BuildGateway {
+    fn resolve_image_configs(&self, requests: Vec<ImageRequest>) -> Vec<Result<ImageInfo, String>> {
+        let requests: Vec<OpsRequest> = requests
+            .into_iter()
+            .map(|request| OpsRequest {
+                reference: request.reference,
+                place: request.oci_layout_store.map_or(ImagePlace::Registry, ImagePlace::Layout),
+                platform: request.platform,
+                mode: if self.build.pull { ResolveMode::ForcePull } else { request.mode },
+            })
+            .collect();
+        let resolve = |request: &OpsRequest| {
+            let step = Step::begin(&self.build.sink, &format!("[internal] load metadata for {}", request.reference));
+            let progress = StepProgress { step: &step, build: &self.build, started: SystemTime::now() };
+            let found = self.build.images().resolve(request, &progress);
+            let found = step.end_with(found);
+            found.map(|image| info(&image)).map_err(|error| {
+                self.note(worker_kind(&error));
+                chain(&error)
+            })
+        };
+        match requests.as_slice() {
+            [] => Vec::new(),
+            [only] => vec![resolve(only)],
+            // All at the same time: most of it is waiting for registries.
+            many => std::thread::scope(|scope| {
+                let threads: Vec<_> = many.iter().map(|request| scope.spawn(|| resolve(request))).collect();
+                let lost = || Err("internal error: the resolving thread ended".to_owned());
+                threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| lost())).collect()
+            }),
+        }
+    }
+
+    fn solve(&self, definition: Definition, roots: Vec<Edge>) -> Result<Vec<Arc<dyn Reference>>, SolveError> {
+        let outputs = self.build.solve(&definition, &roots).map_err(|error| {
+            self.note(error.kind());
+            match error.kind() {
+                Kind::Interrupted => SolveError::Cancelled,
+                _ => SolveError::Failed(chain(&error)),
+            }
+        })?;
+        let reference = |output| {
+            let tree = self.build.file_tree(&output).map_err(|error| {
+                self.note(worker_kind(&error));
+                SolveError::Failed(chain(&error))
+            })?;
+            Ok(Arc::new(SolvedTree(tree)) as Arc<dyn Reference>)
+        };
+        outputs.into_iter().map(reference).collect()
+    }
+
+    fn log(&self, level: LogLevel, message: &str) {
+        if level > LogLevel::Debug || self.build.debug {
+            let step = Step::begin(&self.build.sink, "[internal] frontend");
+            step.log(message);
+            step.done();
+        }
+    }
+
+    fn warn(&self, warnings: Report) {
+        warn(&self.build.sink, warnings);
+    }
+}
+
+/// Shows warnings.
+pub(super) fn warn(sink: &Sink, warnings: Report) {
+    for diagnostic in warnings.items {
+        let warning = Warning { vertex: None, diagnostic, sources: warnings.sources.clone() };
+        sink.send(Event::Warning(Box::new(warning)));
+    }
+}
+
+fn info(image: &ResolvedImage) -> ImageInfo {
+    ImageInfo { reference: image.reference.clone(), digest: image.digest, config: image.config.clone() }
+}
+
+/// A solved tree, as frontends read it.
+struct SolvedTree(Arc<dyn FileTree>);
+
+impl SolvedTree {
+    fn find(&self, path: &str) -> Result<Entry, FileError> {
+        if path.contains('\0') {
+            return Err(FileError::BadPath("it has a zero byte".to_owned()));
+        }
+        match self.0.follow(Path::new(path)) {
+            Ok(Some(entry)) => Ok(entry),
+            Ok(None) => Err(FileError::NotFound),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+}
+
+fn failed(error: &TreeError) -> FileError {
+    FileError::Failed(chain(error))
+}
+
+impl Reference for SolvedTree {
+    fn read_file(&self, path: &str, part: Option<ByteRange>) -> Result<Vec<u8>, FileError> {
+        use std::io::{Read, Seek, SeekFrom};
+        let entry = self.find(path)?;
+        if entry.kind != TreeKind::File {
+            return Err(FileError::NotAFile);
+        }
+        let (offset, length) = match part {
+            Some(part) => (part.offset, u64::from(part.length)),
+            None => (0, entry.size),
+        };
+        if length > MAX_READ {
+            return Err(FileError::TooLarge);
+        }
+        let mut file = self.0.open(&entry).map_err(|error| failed(&error))?;
+        let mut data = Vec::new();
+        file.seek(SeekFrom::Start(offset))
+            .and_then(|_| file.take(length).read_to_end(&mut data))
+            .map_err(|error| FileError::Failed(error.to_string()))?;
+        Ok(data)
+    }
+
+    fn read_text(&self, path: &str) -> Result<String, FileError> {
+        String::from_utf8(self.read_file(path, None)?).map_err(|_| FileError::NotUtf8)
+    }
+
+    fn read_dir(&self, path: &str, pattern: Option<&str>) -> Result<Vec<FileInfo>, FileError> {
+        let entry = self.find(path)?;
+        if entry.kind != TreeKind::Dir {
+            return Err(FileError::NotADirectory);
+        }
+        let mut out = Vec::new();
+        for entry in self.0.read_dir(&entry.path).map_err(|error| failed(&error))? {
+            // A frontend's strings are UTF-8: a name that is not cannot be told.
+            let Some(name) = entry.path.file_name().and_then(|name| name.to_str()) else { continue };
+            let matches = match pattern {
+                Some(pattern) => lapstrake_llb::patterns::glob(pattern, name)
+                    .map_err(|error| FileError::BadPath(error.to_string()))?,
+                None => true,
+            };
+            if matches {
+                out.push(file_info(&entry, name));
+            }
+        }
+        Ok(out)
+    }
+
+    fn stat(&self, path: &str) -> Result<FileInfo, FileError> {
+        let entry = self.find(path)?;
+        let name = entry.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(file_info(&entry, &name))
+    }
+}
+
+fn file_info(entry: &Entry, name: &str) -> FileInfo {
+    FileInfo {
+        name: name.to_owned(),
+        kind: match entry.kind {
+            TreeKind::File => FileKind::Regular,
+            TreeKind::Dir => FileKind::Directory,
+            TreeKind::Symlink => FileKind::Symlink,
+            TreeKind::CharDevice | TreeKind::BlockDevice => FileKind::Device,
+            TreeKind::Fifo => FileKind::Fifo,
+            TreeKind::Socket => FileKind::Socket,
+        },
+        size: entry.size,
+        mode: entry.mode,
+        uid: entry.uid,
+        gid: entry.gid,
+        link_target: entry.link_target.as_ref().map(|target| target.to_string_lossy().into_owned()),
+    }
+}

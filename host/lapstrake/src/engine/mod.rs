@@ -1,0 +1,191 @@
+//! The engine: wires frontends, solver, worker, store and exporters together. The command line is one client of it.
+//! Knows nothing of words, terminals or exit codes.
+
+mod build;
+mod build_file;
+mod export;
+mod frontends;
+mod gateway;
+mod step;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lapstrake_frontend::{Cancel, Frontends};
+use lapstrake_llb::{BuiltImage, Definition, Report};
+use lapstrake_ops::source::credentials::CredentialOptions;
+use lapstrake_ops::source::registry::RegistryConfig;
+use lapstrake_solver::CancelToken;
+use lapstrake_store::Store;
+
+pub use build_file::BuildFileError;
+pub use export::{Exported, Outcome};
+
+use crate::error::Error;
+use crate::options::{BuildOptions, CompileOptions};
+use crate::progress::Sink;
+
+use build::Build;
+use frontends::{Prepared, StoredResults, as_gateway};
+use gateway::BuildGateway;
+use step::Step;
+
+/// What an engine works with, whatever it builds.
+#[derive(Debug, Clone, Default)]
+pub struct EngineOptions {
+    /// What is known of registries.
+    pub registries: RegistryConfig,
+    /// Where credentials are looked for.
+    pub credentials: CredentialOptions,
+    /// OCI runtime to use instead of the built-in one.
+    pub oci_runtime: Option<PathBuf>,
+    /// Whether frontends' debug messages are shown.
+    pub debug: bool,
+}
+
+/// The engine, over one store.
+pub struct Engine {
+    store: Store,
+    frontends: Frontends,
+    options: EngineOptions,
+}
+
+/// A build file's graph.
+pub struct Compiled {
+    /// The graph.
+    pub definition: Definition,
+    /// What it makes, one for each platform.
+    pub images: Vec<BuiltImage>,
+    /// What is questionable in the source.
+    pub warnings: Report,
+}
+
+/// Who wants a build and hears of it.
+#[derive(Clone)]
+pub struct Client {
+    /// Where events go.
+    pub sink: Sink,
+    /// Ends it.
+    pub cancel: CancelToken,
+}
+
+/// The answer of a frontend to something else than a build.
+pub enum Answer {
+    /// What may be wrong with the source.
+    Check(Report),
+    /// What a target takes.
+    Outline(lapstrake_frontend::Outline),
+    /// The targets.
+    Targets(Vec<lapstrake_frontend::TargetInfo>),
+    /// What the frontend is.
+    Describe(lapstrake_frontend::FrontendInfo),
+    /// What the frontend says to a name of its own.
+    Named(lapstrake_frontend::CallResult),
+}
+
+impl Engine {
+    /// Opens the store at `root`, and makes it where there is none.
+    ///
+    /// # Errors
+    /// The store cannot be used.
+    pub fn open(root: &Path, options: EngineOptions) -> Result<Self, Error> {
+        let store = Store::open(root)?;
+        let frontends = Frontends::new(Some(&store.compiled_dir()));
+        Ok(Self { store, frontends, options })
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Compiles a build file to a graph. Runs nothing but what the frontend asks for.
+    ///
+    /// # Errors
+    /// There is no build file or frontend, or the frontend found errors.
+    pub fn compile(&self, options: &BuildOptions, client: &Client) -> Result<Compiled, Error> {
+        let build = Arc::new(Build::new(self, options, client)?);
+        self.compile_in(&build, &options.compile)
+    }
+
+    fn prepare(&self, options: &CompileOptions, client: &Client) -> Result<Prepared, Error> {
+        let name = match &options.file {
+            crate::options::BuildFile::Path(path) => path.display().to_string(),
+            crate::options::BuildFile::Stdin => "standard input".to_owned(),
+            crate::options::BuildFile::Default => build_file::DEFAULT_NAME.to_owned(),
+        };
+        let step = Step::begin(&client.sink, &format!("[internal] load build definition from {name}"));
+        let prepared = frontends::read(options).and_then(|loaded| frontends::prepare(self, options, loaded));
+        step.end_with(prepared)
+    }
+
+    fn compile_in(&self, build: &Arc<Build>, options: &CompileOptions) -> Result<Compiled, Error> {
+        let prepared = self.prepare(options, &build.client())?;
+        let gateway = Arc::new(BuildGateway::new(Arc::clone(build)));
+        let cancel = Cancel::new();
+        let theirs = cancel.clone();
+        let _registration = build.cancel.on_cancel(move || theirs.cancel());
+        let result = prepared.frontend.build_or_recall(
+            &prepared.request,
+            &as_gateway(&gateway),
+            &prepared.limits,
+            &cancel,
+            &StoredResults(&self.store),
+        );
+        let result = result.map_err(|error| prepared.failure(error, gateway.environment_failed()))?;
+        gateway::warn(&build.sink, result.warnings.clone());
+        Ok(Compiled { definition: result.definition, images: result.images, warnings: result.warnings })
+    }
+
+    /// Builds, and writes the outputs.
+    ///
+    /// # Errors
+    /// Whatever went wrong first; what ran has ended, and nothing half-written is left.
+    pub fn build(&self, options: &BuildOptions, client: &Client) -> Result<Outcome, Error> {
+        let build = Arc::new(Build::new(self, options, client)?);
+        let compiled = self.compile_in(&build, &options.compile)?;
+        let roots: Vec<_> = compiled.images.iter().filter_map(|image| image.root).collect();
+        let mut outputs = build.solve(&compiled.definition, &roots)?.into_iter();
+        let mut results = Vec::new();
+        for image in compiled.images {
+            let output = image.root.and_then(|_| outputs.next());
+            results.push((image, output));
+        }
+        let outcome = export::export(&build, options, results);
+        // What was used is noted in one write; a note that is lost costs a little order in the garbage collection.
+        let _ = self.store.flush();
+        outcome
+    }
+
+    /// Asks a frontend something else than a build: `check`, `outline`, `targets`, `describe` or a name of its own.
+    ///
+    /// # Errors
+    /// As [`Engine::compile`]; or the frontend does not know the name.
+    pub fn call(&self, what: &str, options: &BuildOptions, client: &Client) -> Result<Answer, Error> {
+        let build = Arc::new(Build::new(self, options, client)?);
+        let prepared = self.prepare(&options.compile, client)?;
+        let gateway = Arc::new(BuildGateway::new(Arc::clone(&build)));
+        let cancel = Cancel::new();
+        let theirs = cancel.clone();
+        let _registration = client.cancel.on_cancel(move || theirs.cancel());
+        let (frontend, request, limits) = (&prepared.frontend, &prepared.request, &prepared.limits);
+        let asked = as_gateway(&gateway);
+        let answer = match what {
+            "check" => frontend.lint(request, asked, limits, &cancel).map(Answer::Check),
+            "outline" => frontend.outline(request, asked, limits, &cancel).map(Answer::Outline),
+            "targets" => frontend.list_targets(request, asked, limits, &cancel).map(Answer::Targets),
+            "describe" => frontend.describe(limits, &cancel).map(Answer::Describe),
+            name => {
+                let info = frontend.describe(limits, &cancel).map_err(|error| prepared.failure(error, false))?;
+                if !info.calls.iter().any(|call| call.name == name) {
+                    let own = info.calls.into_iter().map(|call| call.name);
+                    let known = ["check", "outline", "targets", "describe"].map(str::to_owned).into_iter().chain(own);
+                    let frontend = info.name;
+                    return Err(Error::UnknownCall { frontend, name: name.to_owned(), known: known.collect() });
+                }
+                frontend.call_named(name, request, asked, limits, &cancel).map(Answer::Named)
+            }
+        };
+        answer.map_err(|error| prepared.failure(error, gateway.environment_failed()))
+    }
+}

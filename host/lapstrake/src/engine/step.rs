@@ -1,0 +1,102 @@
+//! The engine's own steps ("[internal] load build definition", "exporting …"), shown like the solver's.
+
+use std::time::SystemTime;
+
+use lapstrake_llb::{Digest, Hasher};
+
+use crate::progress::{Ending, Event, Sink, StatusUpdate, VertexUpdate};
+
+/// A step that has begun. It ends as failed when it is dropped without an end.
+pub struct Step {
+    sink: Sink,
+    digest: Digest,
+    name: String,
+    started: SystemTime,
+    ended: bool,
+}
+
+impl Step {
+    /// Begins a step. Steps of one name and build are one.
+    pub fn begin(sink: &Sink, name: &str) -> Self {
+        let mut hasher = Hasher::new("lapstrake.internal-step");
+        hasher.field(name.as_bytes());
+        let step = Self {
+            sink: sink.clone(),
+            digest: hasher.finish(),
+            name: name.to_owned(),
+            started: SystemTime::now(),
+            ended: false,
+        };
+        step.send(None);
+        step
+    }
+
+    /// Says that a part of the step is done: `what` and, where they mean something, its bytes.
+    pub fn part(&self, what: &str, bytes: u64, started: SystemTime) {
+        let now = SystemTime::now();
+        self.sink.send(Event::Status(StatusUpdate {
+            vertex: self.digest,
+            id: what.to_owned(),
+            current: bytes,
+            total: 0,
+            timestamp: now,
+            started,
+            completed: Some(now),
+        }));
+    }
+
+    /// Shows a line as the step's log.
+    pub fn log(&self, line: &str) {
+        self.sink.send(Event::Log(crate::progress::LogChunk {
+            vertex: self.digest,
+            stream: 2,
+            data: format!("{line}\n").into_bytes(),
+            timestamp: SystemTime::now(),
+        }));
+    }
+
+    /// Ends it well.
+    pub fn done(mut self) {
+        self.end(Ending::Done);
+    }
+
+    /// Ends it badly.
+    pub fn failed(mut self, error: &dyn std::error::Error) {
+        self.end(Ending::Failed(crate::error::chain(error)));
+    }
+
+    /// Ends it by what came out.
+    ///
+    /// # Errors
+    /// The one that was given.
+    pub fn end_with<T, E: std::error::Error>(self, result: Result<T, E>) -> Result<T, E> {
+        match &result {
+            Ok(_) => self.done(),
+            Err(error) => self.failed(error),
+        }
+        result
+    }
+
+    fn end(&mut self, ending: Ending) {
+        self.ended = true;
+        self.send(Some((SystemTime::now(), ending)));
+    }
+
+    fn send(&self, completed: Option<(SystemTime, Ending)>) {
+        self.sink.send(Event::Vertex(VertexUpdate {
+            digest: self.digest,
+            name: self.name.clone(),
+            inputs: Vec::new(),
+            started: Some(self.started),
+            completed,
+        }));
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.end(Ending::Cancelled);
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! What can go wrong in a build, as the person sees it: what kind it is, which exit code that means, what to show and
+//! what to do. Prints nothing itself.
+
+use std::fmt::Write as _;
+
+use lapstrake_frontend::FrontendError;
+use lapstrake_llb::{Report, SourceFile, SourceRange};
+use lapstrake_ops::exec::ExecError;
+use lapstrake_solver::SolveError;
+
+use crate::engine::BuildFileError;
+use crate::report;
+
+/// What kind of failure it is; the exit code follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A step, or what a frontend found in the source.
+    Build,
+    /// The words of the command line or the configuration.
+    Usage,
+    /// A registry, the network or the store.
+    Environment,
+    /// Somebody wanted it to end.
+    Interrupted,
+}
+
+impl Kind {
+    /// The exit code.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Build => 1,
+            Self::Usage => 2,
+            Self::Environment => 3,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// Why a build has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no build file.
+    #[error(transparent)]
+    BuildFile(#[from] BuildFileError),
+    /// The syntax line or `--frontend` names nothing that can be used.
+    #[error("cannot use the frontend {reference}")]
+    Resolve {
+        /// The reference.
+        reference: String,
+        /// Where the build file says so.
+        place: Option<Box<(SourceFile, SourceRange)>>,
+        /// Why not.
+        source: lapstrake_frontend::ResolveError,
+    },
+    /// A frontend could not be loaded, failed, or says that the source is wrong.
+    #[error(transparent)]
+    Frontend(Box<FrontendFailure>),
+    /// The graph was not solved.
+    #[error(transparent)]
+    Solve(Box<SolveFailure>),
+    /// The store cannot be used.
+    #[error("the store cannot be used")]
+    Store(#[from] lapstrake_store::Error),
+    /// The worker cannot be set up.
+    #[error(transparent)]
+    Worker(#[from] lapstrake_ops::Error),
+    /// A result could not be written.
+    #[error("cannot export the result")]
+    Export(#[from] lapstrake_export::Error),
+    /// A file beside the result could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// Its path.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A secret cannot be read.
+    #[error("cannot read the secret {id:?} from {from}")]
+    Secret {
+        /// Its name.
+        id: String,
+        /// Where it should be.
+        from: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A call that the frontend does not know.
+    #[error("the frontend {frontend} knows no call {name:?}; it knows {}", known.join(", "))]
+    UnknownCall {
+        /// The frontend.
+        frontend: String,
+        /// What was asked.
+        name: String,
+        /// What it knows.
+        known: Vec<String>,
+    },
+    /// A signal, or whoever asked, ended it.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// A frontend's failure with what it was asked about.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+pub struct FrontendFailure {
+    /// What went wrong.
+    pub source: FrontendError,
+    /// Where the build file names the frontend, if it does.
+    pub place: Option<(SourceFile, SourceRange)>,
+    /// Whether an answer that it got was a failure of a registry, the network or the store.
+    pub environment: bool,
+}
+
+/// A solver's failure with the sources of the graph.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+pub struct SolveFailure {
+    /// What went wrong.
+    pub source: SolveError<lapstrake_ops::Error, lapstrake_store::Error>,
+    /// The files that the vertices come from.
+    pub sources: Vec<SourceFile>,
+}
+
+impl Error {
+    /// What kind it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::BuildFile(_) | Self::Resolve { .. } | Self::Write { .. } => Kind::Build,
+            Self::Frontend(failure) if matches!(failure.source, FrontendError::Cancelled) => Kind::Interrupted,
+            Self::Frontend(failure) if failure.environment => Kind::Environment,
+            Self::Frontend(_) => Kind::Build,
+            Self::Solve(failure) => match &failure.source {
+                SolveError::Step(step) => worker_kind(&step.source),
+                SolveError::Cancelled => Kind::Interrupted,
+                SolveError::Records(_) | SolveError::Thread { .. } => Kind::Environment,
+                SolveError::Panicked { .. } | SolveError::Mismatch { .. } => Kind::Build,
+            },
+            Self::Store(_) => Kind::Environment,
+            Self::Worker(error) => worker_kind(error),
+            Self::Export(error) => export_kind(error),
+            Self::Secret { .. } | Self::UnknownCall { .. } => Kind::Usage,
+            Self::Interrupted => Kind::Interrupted,
+        }
+    }
+
+    /// What to do, where there is something.
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::BuildFile(BuildFileError::NotFound { .. }) => "name it with --file",
+            Self::BuildFile(BuildFileError::NotUtf8 { .. }) => "save the file as UTF-8",
+            Self::Solve(failure) => return solve_hint(&failure.source).map(str::to_owned),
+            Self::Store(_) => "another state directory can be given with --root",
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    /// Writes it for people: what, where, why, and what to do.
+    pub fn render(&self) -> String {
+        let mut out = String::new();
+        match self {
+            Self::Frontend(failure) => render_frontend(&mut out, failure),
+            Self::Solve(failure) => render_solve(&mut out, failure),
+            other => {
+                let _ = writeln!(out, "error: {}", chain(other));
+            }
+        }
+        match self {
+            Self::BuildFile(BuildFileError::NotUtf8 { file, range, .. }) => {
+                report::excerpt(&mut out, range, std::slice::from_ref(file));
+            }
+            Self::Resolve { place: Some(place), .. } => {
+                report::excerpt(&mut out, &place.1, std::slice::from_ref(&place.0));
+            }
+            _ => {}
+        }
+        if let Some(hint) = self.hint() {
+            let _ = writeln!(out, "  help: {hint}");
+        }
+        out
+    }
+}
+
+fn render_frontend(out: &mut String, failure: &FrontendFailure) {
+    if let FrontendError::Diagnostics(Report { items, sources }) = &failure.source {
+        for item in items {
+            out.push_str(&report::diagnostic(item, sources));
+        }
+        if !items.is_empty() {
+            return;
+        }
+    }
+    let _ = writeln!(out, "error: {}", chain(&failure.source));
+    if let Some((file, range)) = &failure.place {
+        report::excerpt(out, range, std::slice::from_ref(file));
+    }
+}
+
+fn render_solve(out: &mut String, failure: &SolveFailure) {
+    match &failure.source {
+        SolveError::Step(step) => {
+            let _ = writeln!(out, "error: {}", chain(&step.source));
+            match step.ranges.first() {
+                Some(range) => report::excerpt(out, range, &failure.sources),
+                None => {
+                    let _ = writeln!(out, "  in: {}", step.name);
+                }
+            }
+        }
+        SolveError::Cancelled => out.push_str("error: interrupted\n"),
+        other => {
+            let _ = writeln!(out, "error: {}", chain(other));
+        }
+    }
+}
+
+fn solve_hint(error: &SolveError<lapstrake_ops::Error, lapstrake_store::Error>) -> Option<&'static str> {
+    let SolveError::Step(step) = error else { return None };
+    match &step.source {
+        lapstrake_ops::Error::Exec(error) => exec_hint(error),
+        _ => None,
+    }
+}
+
+fn exec_hint(error: &ExecError) -> Option<&'static str> {
+    match error {
+        ExecError::TimedOut { .. } => Some("more time can be given with --step-timeout"),
+        _ => None,
+    }
+}
+
+/// An error and all of its causes on one line, without saying the same twice.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut out = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let text = error.to_string();
+        // A transparent error says what its source says.
+        if !out.ends_with(&text) {
+            out.push_str(": ");
+            out.push_str(&text);
+        }
+        source = error.source();
+    }
+    out
+}
+
+/// What kind a failure of the worker is.
+pub fn worker_kind(error: &lapstrake_ops::Error) -> Kind {
+    if error.is_environment() { Kind::Environment } else { Kind::Build }
+}
+
+fn export_kind(error: &lapstrake_export::Error) -> Kind {
+    use lapstrake_export::Error as Export;
+    match error {
+        Export::Cancelled => Kind::Interrupted,
+        Export::Store(_) | Export::Fetch { .. } | Export::WrongContent { .. } => Kind::Environment,
+        _ => Kind::Build,
+    }
+}

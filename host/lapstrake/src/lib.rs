@@ -1,0 +1,14 @@
+//! Lapstrake as a library: the engine that wires the crates together, and the command line over it.
+//!
+//! Knows no build language, no op and no file format: those are the other crates'.
+
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod error;
+pub mod options;
+pub mod platform;
+pub mod progress;
+pub mod report;
+pub mod spec;
+mod suggest;

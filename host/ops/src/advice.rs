@@ -1,0 +1,81 @@
+//! What a user can do about an error, and on whose side it is.
+//! Knows nothing of exit codes and of how hints are shown.
+
+use crate::error::Error;
+use crate::exec::ExecError;
+
+impl Error {
+    /// Whether a registry, the network, the store or this machine failed, and not what the build asks for.
+    pub fn is_environment(&self) -> bool {
+        use Error::*;
+        match self {
+            Unreachable { .. } | Interrupted { .. } | Unauthorized { .. } | CredentialsNeeded { .. } => true,
+            NotFound { .. } | RateLimited { .. } | RegistryStatus { .. } | RegistryRefused { .. } => true,
+            WrongContent { .. } | RegistryProtocol { .. } | DigestMismatch { .. } | BlobSize { .. } => true,
+            TooLarge { .. } | BadManifest { .. } | BadConfig { .. } | BadTime { .. } | LayerCount { .. } => true,
+            DiffIdMismatch { .. } | Offline { .. } => true,
+            StartRegistryThread { .. } | ConnectionSetup { .. } | NoSystemCertificates => true,
+            ReadCertificate { .. } | NoCertificate { .. } => true,
+            ReadCredentialFile { .. } | BadCredentialFile { .. } | BadCredential { .. } => true,
+            CredentialHelperName { .. } | StartCredentialHelper { .. } | CredentialHelper { .. } => true,
+            OpenLayout { .. } | ReadLayout { .. } | MissingLayoutBlob { .. } | LayoutEscape { .. } => true,
+            WriteBlob { .. } | ReadArchive { .. } | Unpack { .. } | NoArchive { .. } | Lock { .. } => true,
+            CacheMount { .. } | Store(_) => true,
+            File(error) => error.is_environment(),
+            Exec(error) => !matches!(
+                error,
+                ExecError::Program(_) | ExecError::TimedOut { .. } | ExecError::InvalidRequest { .. }
+            ),
+            _ => false,
+        }
+    }
+
+    /// What can be done about it, where the message itself does not say.
+    pub fn hint(&self) -> Option<&'static str> {
+        use Error::*;
+        Some(match self {
+            Unreachable { .. } => {
+                "check the name and the network; a registry that speaks plain HTTP needs `http = true` under \
+                 [registry.\"HOST\"] in the configuration file, one with its own certificate authority `ca`"
+            }
+            Unauthorized { .. } => "log in again with `docker login HOST`, or correct the entry that is named",
+            CredentialsNeeded { .. } => "log in with `docker login HOST`, or check the name of the image",
+            NotFound { .. } => "check the name and the tag of the image",
+            RateLimited { .. } => {
+                "wait, log in with `docker login HOST`, or name a mirror under [registry.\"HOST\"] in the configuration file"
+            }
+            NoPlatform { .. } | WrongPlatform { .. } => {
+                "choose a platform that the image has with --platform, or for one stage with FROM --platform"
+            }
+            NoSystemCertificates => "install the package ca-certificates, or name a file in SSL_CERT_FILE",
+            ForeignLayer { .. } => "push the image again with the layer in it (`--allow-nondistributable-artifacts`)",
+            Schema1 { .. } => "push the image again with a tool of this decade, such as skopeo copy --format oci",
+            NotAnImage { .. } => "this is another kind of artifact; check the name of the image",
+            DigestMismatch { .. } | BlobSize { .. } | DiffIdMismatch { .. } => {
+                "the content is damaged where it comes from: push the image, or write the layout, again"
+            }
+            NotALayout { .. } => "a layout has the files oci-layout and index.json and the folder blobs",
+            NotAllowed { entitlement: "network.host" } => "allow it with --allow network.host",
+            NotAllowed { entitlement: "security.insecure" } => "allow it with --allow security.insecure",
+            NoSecret { .. } => "give it with --secret id=ID,src=FILE or --secret id=ID,env=VARIABLE",
+            NoSshAgent { .. } => "give it with --ssh ID, or --ssh ID=SOCKET",
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_side_is_told() {
+        let text = || "x".to_owned();
+        assert!(Error::NotFound { what: text(), host: text() }.is_environment());
+        assert!(!Error::NoRoot.is_environment());
+        assert!(!Error::NoPlatform { image: text(), platform: text(), available: Vec::new() }.is_environment());
+        let denied = Error::NotAllowed { entitlement: "network.host" };
+        assert!(denied.hint().unwrap().contains("--allow network.host"));
+        assert_eq!(Error::Cancelled.hint(), None);
+    }
+}

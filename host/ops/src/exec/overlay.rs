@@ -1,0 +1,157 @@
+//! Mounts layers on each other with overlayfs, so that the upper directory alone is a whole layer.
+//! Knows nothing of where layers come from or what they are for.
+
+use std::ffi::CString;
+use std::fmt::Write as _;
+use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags, Timespec, Timestamps, open};
+use rustix::io::Errno as Error;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string,
+    fsmount, fsopen, mount, move_mount,
+};
+use rustix::process::chdir;
+
+use super::bundle::Surroundings;
+use super::error::SetupError;
+
+/// Layers to be mounted on each other, open.
+#[derive(Debug)]
+pub(crate) struct Layers {
+    /// The topmost first, as overlayfs wants it.
+    lower: Vec<OwnedFd>,
+    /// Upper and work directory; none: read-only.
+    writes: Option<(OwnedFd, OwnedFd)>,
+}
+
+/// Options besides the directories.
+///
+/// The first three make the upper directory a whole layer: no data and no names in other places. `volatile`: nothing is written
+/// out when the overlay is unmounted, and programs' fsync(2) do nothing; whoever keeps the layer sees to its safety.
+const OPTIONS: [(&str, &str); 3] = [("index", "off"), ("redirect_dir", "off"), ("metacopy", "off")];
+const VOLATILE: &str = "volatile";
+const USER_XATTR: &str = "userxattr";
+
+impl Layers {
+    /// Opens the directories `lower`, the lowest first, and the upper and work directory `writes`. `fillers` are empty directories, on
+    /// the same file system, for where overlayfs wants more layers than there are.
+    pub(crate) fn open(
+        lower: &[PathBuf],
+        writes: Option<(&Path, &Path)>,
+        fillers: [&Path; 2],
+    ) -> Result<Layers, SetupError> {
+        let dir = |path: &Path| {
+            open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+                .map_err(|e| SetupError::Layer { path: path.to_owned(), source: e.into() })
+        };
+        let missing = fillers_needed(lower.len(), writes.is_some());
+        let lower = lower.iter().map(PathBuf::as_path).rev().chain(fillers.into_iter().take(missing));
+        Ok(Layers {
+            lower: lower.map(dir).collect::<Result<_, _>>()?,
+            writes: match writes {
+                Some((upper, work)) => Some((dir(upper)?, dir(work)?)),
+                None => None,
+            },
+        })
+    }
+
+    /// Mounts at the directory `target`. The current directory is another one afterwards.
+    pub(crate) fn mount(&self, target: &Path, name: &str, surroundings: Surroundings) -> Result<(), SetupError> {
+        let failed = |error: Error| SetupError::Overlay {
+            target: name.to_owned(),
+            layers: self.lower.len(),
+            source: error.into(),
+        };
+        // The numbers of open directories are short names, relative to this one, without any characters that overlayfs takes
+        // for its own. Paths would be too long: 256 bytes are the limit for one, 4096 for all.
+        chdir("/proc/self/fd").map_err(SetupError::system("enter /proc/self/fd"))?;
+        match self.mount_by_steps(target, surroundings) {
+            // A kernel before 6.5 does not know `lowerdir+`, one before 5.2 not even `fsopen`.
+            Err(Error::INVAL | Error::NOSYS) => self.mount_at_once(target, surroundings).map_err(failed),
+            other => other.map_err(failed),
+        }
+    }
+
+    fn mount_by_steps(&self, target: &Path, surroundings: Surroundings) -> Result<(), Error> {
+        let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        fsconfig_set_string(&context, "source", "lapstrake")?;
+        for dir in &self.lower {
+            fsconfig_set_string(&context, "lowerdir+", number(dir))?;
+        }
+        if let Some((upper, work)) = &self.writes {
+            fsconfig_set_string(&context, "upperdir", number(upper))?;
+            fsconfig_set_string(&context, "workdir", number(work))?;
+            fsconfig_set_flag(&context, VOLATILE)?;
+        }
+        for (key, value) in OPTIONS {
+            fsconfig_set_string(&context, key, value)?;
+        }
+        if surroundings.user_namespace {
+            fsconfig_set_flag(&context, USER_XATTR)?;
+        }
+        fsconfig_create(&context)?;
+        let attributes = if surroundings.no_devices { MountAttrFlags::MOUNT_ATTR_NODEV } else { MountAttrFlags::empty() };
+        let mounted = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
+        move_mount(&mounted, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+    }
+
+    fn mount_at_once(&self, target: &Path, surroundings: Surroundings) -> Result<(), Error> {
+        let mut options = "lowerdir=".to_owned();
+        for (index, dir) in self.lower.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ":" };
+            let _ = write!(options, "{separator}{}", number(dir));
+        }
+        if let Some((upper, work)) = &self.writes {
+            let _ = write!(options, ",upperdir={},workdir={},{VOLATILE}", number(upper), number(work));
+        }
+        for (key, value) in OPTIONS {
+            let _ = write!(options, ",{key}={value}");
+        }
+        if surroundings.user_namespace {
+            let _ = write!(options, ",{USER_XATTR}");
+        }
+        let flags = if surroundings.no_devices { MountFlags::NODEV } else { MountFlags::empty() };
+        let options = CString::new(options).map_err(|_| Error::INVAL)?;
+        mount("lapstrake", target, "overlay", flags, options.as_c_str())
+    }
+}
+
+/// How many empty layers overlayfs wants besides `layers`: one lower directory, or two where there is no upper one.
+pub(crate) fn fillers_needed(layers: usize, writable: bool) -> usize {
+    let least: usize = if writable { 1 } else { 2 };
+    least.saturating_sub(layers)
+}
+
+fn number(fd: &OwnedFd) -> String {
+    fd.as_raw_fd().to_string()
+}
+
+/// Gives the new layer's root the owner, mode, time and extended attributes of the one below: they are the container's `/`.
+pub(crate) fn inherit_root(lower: &[PathBuf], upper: &Path) -> std::io::Result<()> {
+    let Some(below) = lower.last() else { return Ok(()) };
+    let meta = fs::metadata(below)?;
+    let own = fs::metadata(upper)?;
+    if (meta.uid(), meta.gid()) != (own.uid(), own.gid()) {
+        chown(upper, Some(meta.uid()), Some(meta.gid()))?;
+    }
+    if meta.mode() != own.mode() {
+        fs::set_permissions(upper, fs::Permissions::from_mode(meta.mode() & 0o7777))?;
+    }
+    for name in xattr::list(below)?.filter(|n| !is_overlay_xattr(&n.to_string_lossy())) {
+        if let Some(value) = xattr::get(below, &name)? {
+            xattr::set(upper, &name, &value)?;
+        }
+    }
+    let time = Timespec { tv_sec: meta.mtime(), tv_nsec: meta.mtime_nsec() as _ };
+    let times = Timestamps { last_access: time, last_modification: time };
+    Ok(rustix::fs::utimensat(CWD, upper, &times, rustix::fs::AtFlags::empty())?)
+}
+
+/// Whether an extended attribute is overlayfs' own.
+pub(crate) fn is_overlay_xattr(name: &str) -> bool {
+    name.starts_with("trusted.overlay.") || name.starts_with("user.overlay.")
+}

@@ -1,0 +1,302 @@
+//! Starts the container helper, hands commands to it and turns what comes back into results.
+//! Knows nothing of what happens inside the helper.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Seek, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lapstrake_llb::SecurityMode;
+use rustix::fs::MemfdFlags;
+use rustix::pipe::{PipeFlags, pipe_with};
+use serde::{Deserialize, Serialize};
+
+use super::bundle::{discarded, fillers};
+use super::cancel::CancelToken;
+use super::cgroup::{PREFIX, process_id};
+use super::error::ExecError;
+use super::hosts::{DEFAULT_HOSTNAME, hosts_file, resolv_conf};
+use super::layer::{Written, remove_work};
+use super::message::{Hello, Job, Launch, LayerRef, connection, send};
+use super::overlay::fillers_needed;
+use super::pump::Watch;
+use super::request::{ExecRequest, ExecStatus, MountSource, Network, Output, TreeWrites};
+
+/// How containers are run.
+#[derive(Debug, Clone, Default)]
+pub struct RunnerOptions {
+    /// The helper process.
+    pub helper: HelperCommand,
+    /// What carries the OCI runtime specification out.
+    pub runtime: Runtime,
+    /// What keeps containers from opening the machine's devices.
+    pub devices: DeviceControl,
+}
+
+/// A command that calls [`helper_main`](super::helper_main) and nothing else.
+#[derive(Debug, Clone)]
+pub struct HelperCommand {
+    /// Program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Variables besides those of this process.
+    pub env: Vec<(OsString, OsString)>,
+}
+
+impl Default for HelperCommand {
+    /// This program itself, with the argument `__container`.
+    fn default() -> HelperCommand {
+        HelperCommand { program: "/proc/self/exe".into(), args: vec!["__container".into()], env: Vec::new() }
+    }
+}
+
+/// What carries an OCI runtime specification out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Runtime {
+    /// The helper itself.
+    #[default]
+    BuiltIn,
+    /// A program with the command line of runc.
+    External(PathBuf),
+}
+
+/// What keeps containers from opening the machine's devices.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeviceControl {
+    /// The first of the others that works.
+    #[default]
+    Auto,
+    /// The controller `devices` of cgroups version 1.
+    CgroupV1,
+    /// A program on a cgroup of version 2.
+    CgroupV2,
+    /// Mounts on which devices cannot be opened. Commands that make devices and use them, such as debootstrap, do not work.
+    Mounts,
+}
+
+/// Runs commands in containers. Can be used by several threads at once; dropping it kills what runs.
+#[derive(Debug)]
+pub struct Runner {
+    options: RunnerOptions,
+    id: String,
+    steps: AtomicU64,
+    /// None: not started yet, or found dead.
+    helper: Mutex<Option<Arc<Helper>>>,
+}
+
+#[derive(Debug)]
+struct Helper {
+    /// None only while it is dropped.
+    socket: Option<OwnedFd>,
+    process: Child,
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        // The end of the connection makes it kill everything, clean up and end.
+        self.socket = None;
+        let _ = self.process.wait();
+    }
+}
+
+impl Runner {
+    /// Makes a runner. Nothing is started before it is needed.
+    pub fn new(options: RunnerOptions) -> Runner {
+        static RUNNERS: AtomicU64 = AtomicU64::new(0);
+        let id = format!("{}-{}", process_id(std::process::id()), RUNNERS.fetch_add(1, Ordering::Relaxed));
+        Runner { options, id, steps: AtomicU64::new(0), helper: Mutex::new(None) }
+    }
+
+    /// Starts the helper, so that the first command need not wait for it.
+    pub fn warm_up(&self) -> Result<(), ExecError> {
+        self.helper().map(drop)
+    }
+
+    /// Runs a command to its end and hands its output to `output` as it comes.
+    ///
+    /// A command that fails is no error: see [`ExecStatus::is_success`]. When this returns, in whatever way, no process of the command
+    /// is left, nothing is mounted, and the work and state directories are cleaned up. After `Ok` the upper directories are layers in
+    /// overlayfs' form; they have not been written out to the disk.
+    pub fn run(
+        &self,
+        request: &ExecRequest,
+        output: &mut dyn FnMut(Output<'_>),
+        cancel: &CancelToken,
+    ) -> Result<ExecStatus, ExecError> {
+        check(request)?;
+        if cancel.is_cancelled() {
+            return Err(ExecError::Cancelled);
+        }
+        let name = format!("{PREFIX}{}-{}", self.id, self.steps.fetch_add(1, Ordering::Relaxed));
+        prepare_state(request)?;
+        let result = self.launch(request, &name).and_then(|watch| watch.until_end(request.timeout, cancel, output));
+        discards(request, &name).for_each(|dir| {
+            let _ = remove_work(&dir.join("work"));
+            // The caller removes the directory around it in the end: what stays for some reason is in nobody's way.
+            let _ = fs::remove_dir_all(dir);
+        });
+        let layers = written(request);
+        let seen = match result {
+            Ok(seen) => seen,
+            Err(error) => {
+                layers.iter().for_each(|(_, layer)| drop(remove_work(layer.work)));
+                return Err(error);
+            }
+        };
+        for (reference, layer) in layers {
+            layer.finish(seen.stubs.iter().filter(|s| s.layer == reference))?;
+        }
+        Ok(ExecStatus { exit: seen.exit, out_of_memory: seen.out_of_memory, warnings: seen.warnings })
+    }
+
+    fn launch(&self, request: &ExecRequest, name: &str) -> Result<Watch, ExecError> {
+        let hostname = request.op.hostname.as_deref().filter(|h| !h.is_empty()).unwrap_or(DEFAULT_HOSTNAME);
+        let job = Job {
+            hosts: hosts_file(hostname, &request.op.extra_hosts),
+            resolv_conf: resolv_conf(request.network == Network::Host),
+            request: request.clone(),
+        };
+        let job = postcard::to_allocvec(&job).map_err(|source| ExecError::Encode { source })?;
+        let launch = Launch {
+            name: name.to_owned(),
+            limits: request.resources.clone(),
+            cgroup_parent: request.op.cgroup_parent.clone().filter(|p| !p.is_empty()),
+            all_devices: request.op.security == SecurityMode::Insecure,
+            leftovers: leftovers(request, name),
+        };
+        let failed = |source: io::Error| ExecError::Helper { source };
+        let job = in_memory(&job).map_err(failed)?;
+        let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|e| failed(e.into()));
+        let (stdout, stdout_end) = pipe()?;
+        let (stderr, stderr_end) = pipe()?;
+        let (control, control_end) = connection().map_err(failed)?;
+        let descriptors = [control_end.as_fd(), job.as_fd(), stdout_end.as_fd(), stderr_end.as_fd()];
+        let send_to = |helper: &Helper| match &helper.socket {
+            Some(socket) => send(socket, &launch, &descriptors),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        };
+        let helper = self.helper()?;
+        if send_to(&helper).is_err() {
+            // It was killed since the last step: another one is as good.
+            self.forget(&helper);
+            send_to(&*self.helper()?).map_err(failed)?;
+        }
+        Ok(Watch { control, stdout: Some(stdout), stderr: Some(stderr) })
+    }
+
+    fn helper(&self) -> Result<Arc<Helper>, ExecError> {
+        let mut helper = self.helper.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = &*helper {
+            return Ok(running.clone());
+        }
+        let new = Arc::new(self.start()?);
+        *helper = Some(new.clone());
+        Ok(new)
+    }
+
+    fn forget(&self, dead: &Arc<Helper>) {
+        let mut helper = self.helper.lock().unwrap_or_else(PoisonError::into_inner);
+        if helper.as_ref().is_some_and(|known| Arc::ptr_eq(known, dead)) {
+            *helper = None;
+        }
+    }
+
+    fn start(&self) -> Result<Helper, ExecError> {
+        let HelperCommand { program, args, env } = &self.options.helper;
+        let (socket, end) = connection().map_err(|source| ExecError::Helper { source })?;
+        let process = Command::new(program)
+            .args(args)
+            .envs(env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::from(end))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .current_dir("/")
+            .spawn()
+            .map_err(|source| ExecError::StartHelper { program: program.clone(), source })?;
+        let hello = Hello {
+            id: self.id.clone(),
+            runtime: self.options.runtime.clone(),
+            devices: self.options.devices,
+        };
+        let helper = Helper { socket: Some(socket), process };
+        if let Some(socket) = &helper.socket {
+            send(socket, &hello, &[]).map_err(|source| ExecError::Helper { source })?;
+        }
+        Ok(helper)
+    }
+}
+
+/// Bytes in a file that is nowhere.
+fn in_memory(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let mut file = File::from(rustix::fs::memfd_create("lapstrake-step", MemfdFlags::CLOEXEC)?);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file.into())
+}
+
+fn check(request: &ExecRequest) -> Result<(), ExecError> {
+    let invalid = |what| Err(ExecError::InvalidRequest { what });
+    if request.op.args.is_empty() {
+        return invalid("a command needs arguments");
+    }
+    if !request.op.cwd.is_empty() && !request.op.cwd.starts_with('/') {
+        return invalid("the working directory is not absolute");
+    }
+    if request.mounts.iter().any(|m| !m.target.starts_with('/') || Path::new(&m.target) == Path::new("/")) {
+        return invalid("a mount's target is not an absolute path below the root");
+    }
+    let state_dir = [request.state_dir.clone()];
+    if leftovers(request, "").iter().chain(&request.root.lower).chain(&state_dir).any(|path| path.is_relative()) {
+        return invalid("a directory is not absolute");
+    }
+    Ok(())
+}
+
+/// The directories that are worth nothing when nobody waits for the result any more.
+fn leftovers(request: &ExecRequest, name: &str) -> Vec<PathBuf> {
+    let layers = written(request);
+    let of_layers = layers.iter().flat_map(|(_, layer)| [layer.upper.to_owned(), layer.work.to_owned()]);
+    of_layers.chain(discards(request, name)).collect()
+}
+
+/// The directories of what mounts write and nobody keeps.
+fn discards(request: &ExecRequest, name: &str) -> impl Iterator<Item = PathBuf> {
+    let lost = |source: &MountSource| matches!(source, MountSource::Tree { writes: TreeWrites::Discard, .. });
+    let of_mounts = request.mounts.iter().enumerate().filter(move |(_, m)| !m.read_only && lost(&m.source));
+    of_mounts.map(move |(index, _)| discarded(&request.state_dir, name, index))
+}
+
+/// The layers that the command writes.
+fn written(request: &ExecRequest) -> Vec<(LayerRef, Written<'_>)> {
+    let root = &request.root;
+    let mut layers = vec![(LayerRef::Root, Written { lower: &root.lower, upper: &root.upper, work: &root.work })];
+    for (index, mount) in request.mounts.iter().enumerate() {
+        if let MountSource::Tree { lower, writes: TreeWrites::Keep { upper, work }, .. } = &mount.source {
+            layers.push((LayerRef::Mount(index), Written { lower, upper, work }));
+        }
+    }
+    layers
+}
+
+/// Makes in the state directory what the request needs there and is not there yet.
+fn prepare_state(request: &ExecRequest) -> Result<(), ExecError> {
+    let trees = request.mounts.iter().filter_map(|m| match &m.source {
+        MountSource::Tree { lower, .. } => Some(fillers_needed(lower.len(), !m.read_only)),
+        _ => None,
+    });
+    let needed = trees.chain([fillers_needed(request.root.lower.len(), true)]).max().unwrap_or(0);
+    for path in fillers(&request.state_dir).into_iter().take(needed) {
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(ExecError::Prepare { path, source: error });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! Writes the regular files of a copy: many at once, by several threads; where nothing of a file changes, as another
+//! name of the same inode, since files of layers never change.
+//! Knows nothing of which files are copied.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use lapstrake_llb::Digest;
+use lapstrake_solver::StepContext;
+use lapstrake_store::edit::{LayerEditor, LostXattrs, Metadata, copy_data};
+use lapstrake_store::parallel;
+use lapstrake_store::tree::{Entry, FileTree};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use sha2::{Digest as _, Sha256};
+
+use super::{FileError, Input, go_on};
+
+/// So many files are collected before they are written.
+const BATCH: usize = 4096;
+/// Fewer are not worth threads.
+const FEW: usize = 8;
+
+/// One file to write.
+pub(super) struct Job {
+    /// In the source.
+    pub(super) entry: Entry,
+    /// In the layer.
+    pub(super) to: PathBuf,
+    pub(super) metadata: Metadata,
+    /// Whether nothing is there.
+    pub(super) fresh: bool,
+}
+
+/// Writes files.
+pub(super) struct Writer<'a> {
+    tree: &'a dyn FileTree,
+    /// Whether the source's files never change, so that an inode can be shared with them.
+    immutable: bool,
+    /// Inodes that this layer shares already: a second name of one would be a hard link, which nobody asked for.
+    shared: HashSet<(u64, u64)>,
+    jobs: Vec<Job>,
+    /// The directory that was asked for last, and whether only this copy has put anything into it.
+    last: Option<(PathBuf, bool)>,
+    lost: LostXattrs,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(source: &'a Input) -> Self {
+        Self {
+            tree: &*source.files,
+            immutable: source.tree.is_some(),
+            shared: HashSet::new(),
+            jobs: Vec::new(),
+            last: None,
+            lost: LostXattrs::default(),
+        }
+    }
+
+    /// Whether nothing can be at a path, as its directory is new and empty of what others put there.
+    pub(super) fn is_fresh(&mut self, editor: &LayerEditor<'_>, path: &Path) -> bool {
+        let parent = path.parent().unwrap_or(Path::new(""));
+        if let Some((known, fresh)) = &self.last
+            && known == parent
+        {
+            return *fresh;
+        }
+        let fresh = editor.has_dir(parent)
+            && !editor.shows_through(parent)
+            && editor.read_dir(parent).is_ok_and(|entries| entries.is_empty())
+            && !self.jobs.iter().any(|job| job.to.parent() == Some(parent));
+        self.last = Some((parent.to_owned(), fresh));
+        fresh
+    }
+
+    /// Takes a file; it is written now or later.
+    pub(super) fn add(
+        &mut self,
+        editor: &mut LayerEditor<'_>,
+        job: Job,
+        context: &StepContext,
+    ) -> Result<(), FileError> {
+        if !job.fresh {
+            return self.replace(editor, &job);
+        }
+        editor.ensure_parent(&job.to)?;
+        self.jobs.push(job);
+        if self.jobs.len() >= BATCH { self.flush(editor, context) } else { Ok(()) }
+    }
+
+    fn replace(&mut self, editor: &mut LayerEditor<'_>, job: &Job) -> Result<(), FileError> {
+        let file = editor.create_file(&job.to)?;
+        copy(self.tree, &job.entry, &file)?;
+        Ok(editor.close_file(&job.to, &file, &job.metadata)?)
+    }
+
+    /// Writes all that was taken.
+    pub(super) fn flush(&mut self, editor: &mut LayerEditor<'_>, context: &StepContext) -> Result<(), FileError> {
+        // What is at a path decides how it is met, so the answer of before is not the answer any more.
+        self.last = None;
+        let jobs = std::mem::take(&mut self.jobs);
+        let share: Vec<bool> = jobs.iter().map(|job| self.may_share(job)).collect();
+        let lost = Mutex::new(LostXattrs::default());
+        let threads = if jobs.len() < FEW { 1 } else { parallel::threads() };
+        let shown: &LayerEditor<'_> = editor;
+        let token = context.cancel_token();
+        parallel::map(jobs.len(), threads, |index| {
+            go_on(token)?;
+            let job = &jobs[index];
+            let dir = shown.open_dir(job.to.parent().unwrap_or(Path::new("")))?;
+            if share[index] && link(self.tree, job, &dir)? {
+                return Ok(());
+            }
+            write(self.tree, job, &dir, &lost)
+        })?;
+        self.lost.merge(lost.into_inner().unwrap_or_else(|poison| poison.into_inner()));
+        Ok(())
+    }
+
+    /// Writes what is left.
+    pub(super) fn finish(mut self, editor: &mut LayerEditor<'_>, context: &StepContext) -> Result<(), FileError> {
+        self.flush(editor, context)?;
+        editor.add_lost_xattrs(std::mem::take(&mut self.lost));
+        Ok(())
+    }
+
+    /// Whether a file can be another name of its source: nothing of it changes, and it is the only one of its inode.
+    fn may_share(&mut self, job: &Job) -> bool {
+        let (entry, metadata) = (&job.entry, &job.metadata);
+        self.immutable
+            && (entry.mode, entry.uid, entry.gid, entry.mtime)
+                == (metadata.mode, metadata.uid, metadata.gid, metadata.mtime)
+            && self.shared.insert((entry.dev, entry.ino))
+    }
+}
+
+/// Makes another name of the source's inode. False: the file system does not want to, and the file is to be copied.
+fn link(tree: &dyn FileTree, job: &Job, dir: &OwnedFd) -> Result<bool, FileError> {
+    let file = tree.open(&job.entry)?;
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let name = job.to.file_name().unwrap_or_default();
+    Ok(rustix::fs::linkat(CWD, own, dir, name, AtFlags::SYMLINK_FOLLOW).is_ok())
+}
+
+fn write(tree: &dyn FileTree, job: &Job, dir: &OwnedFd, lost: &Mutex<LostXattrs>) -> Result<(), FileError> {
+    let failed = |source: io::Error| FileError::Copy { path: job.entry.path.clone(), source };
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let name = job.to.file_name().unwrap_or_default();
+    let created = rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o600));
+    let file = File::from(created.map_err(|errno| failed(errno.into()))?);
+    copy(tree, &job.entry, &file)?;
+    let mut mine = LostXattrs::default();
+    job.metadata.set_on(&file, &job.to, &mut mine).map_err(|errno| failed(errno.into()))?;
+    if !mine.is_empty() {
+        lost.lock().unwrap_or_else(|poison| poison.into_inner()).merge(mine);
+    }
+    Ok(())
+}
+
+/// Copies the data, and makes sure that it is what the tree says.
+fn copy(tree: &dyn FileTree, entry: &Entry, to: &File) -> Result<(), FileError> {
+    let failed = |source: io::Error| FileError::Copy { path: entry.path.clone(), source };
+    let from = tree.open(entry)?;
+    if tree.must_digest(entry) {
+        let digest = digesting(&from, to).map_err(failed)?;
+        tree.verify(entry, &from, Some(&digest))?;
+        return Ok(());
+    }
+    match copy_data(&from, to, entry.size) {
+        // A file that is shorter than it was is a changed one: the tree says so better.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            tree.verify(entry, &from, None)?;
+            Err(failed(error))
+        }
+        Err(error) => Err(failed(error)),
+        Ok(()) => Ok(tree.verify(entry, &from, None)?),
+    }
+}
+
+fn digesting(mut from: &File, mut to: &File) -> io::Result<Digest> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        let count = from.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(Digest::from_bytes(hasher.finalize().into()));
+        }
+        hasher.update(&buffer[..count]);
+        to.write_all(&buffer[..count])?;
+    }
+}

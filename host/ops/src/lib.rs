@@ -1,0 +1,23 @@
+//! The worker: executes sources, commands and file changes over the store.
+//!
+//! Knows nothing of scheduling, of how cache keys are combined, or of any build language.
+#![warn(missing_docs)]
+
+mod advice;
+mod diff;
+mod error;
+pub mod exec;
+pub mod file;
+mod locks;
+mod merge;
+mod records;
+mod secret;
+pub mod source;
+mod view;
+mod worker;
+
+pub use error::{Error, Result};
+pub use file::FileError;
+pub use records::StoreRecords;
+pub use secret::{KnownSecrets, SecretSource};
+pub use worker::{Entitlements, LocalWorker, Output, WorkerOptions};

@@ -1,0 +1,228 @@
+//! Making, filling and removing layers.
+//!
+//! A draft is a directory with a temporary name. Inside of one transaction it gets its final name, then its row is
+//! written: whoever is killed between the two leaves a directory without a row, which counts for nothing.
+//! Knows nothing of what is written into a draft.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use lapstrake_llb::Digest;
+use rusqlite::{OptionalExtension, Transaction};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+
+use crate::db::now;
+use crate::error::{Error, Fault, Result};
+use crate::layer::{LayerId, LayerMeta};
+use crate::notice::Notice;
+use crate::remove::remove_tree;
+use crate::state::State;
+use crate::store::Store;
+use crate::temp::TempDir;
+
+/// The files of a layer that is being made. Removed when dropped without a commit.
+#[derive(Debug)]
+pub struct LayerDraft {
+    store: Store,
+    home: TempDir,
+    files: PathBuf,
+}
+
+/// What the files of a layer amount to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Usage {
+    bytes: u64,
+    entries: u64,
+}
+
+impl LayerDraft {
+    /// The directory for the files, at first empty, of mode 0755. On the store's file system.
+    pub fn dir(&self) -> &Path {
+        &self.files
+    }
+
+    /// Makes an empty directory beside [`LayerDraft::dir`], such as overlayfs wants as `workdir`. Not part of the layer.
+    pub fn work_dir(&self) -> Result<PathBuf> {
+        let path = self.home.path().join("work");
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(Error::io("create", &path)(error))
+            }
+            _ => Ok(path),
+        }
+    }
+
+    /// Makes a layer of the files. If a layer of the same chain id has its files already, that one is returned and
+    /// these are dropped.
+    pub fn commit(self, meta: &LayerMeta) -> Result<LayerId> {
+        let usage = self.settle()?;
+        self.store.db().write("commit a layer", |work| {
+            if let Some(chain_id) = &meta.chain_id
+                && let Some((id, state)) = find_by_chain(work, chain_id)?
+            {
+                if state == State::Lazy {
+                    self.put_in_place(work, id, usage)?;
+                }
+                return Ok(id);
+            }
+            let sql =
+                "INSERT INTO layers (chain_id, diff_id, state, description, bytes, entries, created, used)
+                       VALUES (?1, ?2, ?3, ?4, 0, 0, ?5, ?5) RETURNING id";
+            let chain_id = meta.chain_id.as_ref().map(Digest::as_bytes);
+            let diff_id = meta.diff_id.as_ref().map(Digest::as_bytes);
+            let row = (chain_id, diff_id, State::Lazy, &meta.description, now());
+            let id: LayerId = work.prepare_cached(sql)?.query_row(row, |row| row.get(0))?;
+            self.put_in_place(work, id, usage)?;
+            Ok(id)
+        })
+    }
+
+    /// Leaves only the files in the draft, and measures them.
+    fn settle(&self) -> Result<Usage> {
+        let work = self.home.path().join("work");
+        remove_tree(&work).map_err(Error::io("remove", &work))?;
+        measure(&self.files)
+    }
+
+    /// Gives the directory its final name and the row its state.
+    fn put_in_place(&self, work: &Transaction<'_>, id: LayerId, usage: Usage) -> Result<(), Fault> {
+        let home = self.store.layer_home(id);
+        match fs::symlink_metadata(&home) {
+            // Its maker was killed before the row was written.
+            Ok(_) => {
+                let grave = self.home.session().fresh_path();
+                fs::rename(&home, &grave).map_err(Error::io("rename", &home))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("read", &home)(error).into()),
+        }
+        fs::rename(self.home.path(), &home).map_err(Error::io("rename", self.home.path()))?;
+        work.prepare_cached(
+            "UPDATE layers SET state = ?2, bytes = ?3, entries = ?4, used = ?5 WHERE id = ?1",
+        )?
+        .execute((
+            id,
+            State::Fresh,
+            to_sql(usage.bytes),
+            to_sql(usage.entries),
+            now(),
+        ))?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Starts a layer.
+    pub fn new_layer(&self) -> Result<LayerDraft> {
+        let home = TempDir::new(self.session()?)?;
+        let files = home.path().join("fs");
+        fs::create_dir(&files).map_err(Error::io("create", &files))?;
+        // Whatever the umask is: the root of a tree can be read by all.
+        rustix::fs::chmod(&files, Mode::from_raw_mode(0o755))
+            .map_err(Error::io("change the mode of", &files))?;
+        Ok(LayerDraft {
+            store: self.clone(),
+            home,
+            files,
+        })
+    }
+
+    /// Gives a lazy layer its files. If somebody else has done so meanwhile, these are dropped.
+    pub fn fill_layer(&self, id: LayerId, draft: LayerDraft) -> Result<()> {
+        let usage = draft.settle()?;
+        self.db().write("fill a layer", |work| {
+            let state: Option<State> = work
+                .prepare_cached("SELECT state FROM layers WHERE id = ?1")?
+                .query_row([id], |row| row.get(0))
+                .optional()?;
+            match state {
+                None => Err(Error::NoSuchLayer(id).into()),
+                Some(State::Lazy) => draft.put_in_place(work, id, usage),
+                Some(_) => Ok(()),
+            }
+        })
+    }
+
+    /// Removes a layer and every record that speaks of it. One that is not there is no error.
+    ///
+    /// Nobody may be using it.
+    pub fn remove_layer(&self, id: LayerId) -> Result<()> {
+        // With a session, so that the directory is found should this process be killed in between.
+        let session = self.session()?;
+        self.db().write("remove a layer", |work| {
+            work.prepare_cached(
+                "DELETE FROM records WHERE id IN (SELECT record FROM record_layers WHERE layer = ?1)",
+            )?
+            .execute([id])?;
+            work.prepare_cached("DELETE FROM layers WHERE id = ?1")?
+                .execute([id])?;
+            Ok(())
+        })?;
+        let (home, grave) = (self.layer_home(id), session.fresh_path());
+        match fs::rename(&home, &grave) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(Error::io("rename", &home)(error)),
+            Ok(()) => remove_tree(&grave).map_err(Error::io("remove", &grave)),
+        }
+    }
+
+    /// Compares a layer's files with what its row says, after the machine has been booted anew.
+    pub(crate) fn check_suspect_layer(&self, id: LayerId, bytes: u64, entries: u64) -> Result<()> {
+        if measure(&self.layer_home(id).join("fs")).is_ok_and(|found| found == Usage { bytes, entries }) {
+            return self.db().write("note a sound layer", |work| {
+                work.execute(
+                    "UPDATE layers SET state = ?2 WHERE id = ?1 AND state = ?3",
+                    (id, State::Sound, State::Suspect),
+                )?;
+                Ok(())
+            });
+        }
+        self.remove_layer(id)?;
+        self.notice(Notice::DamagedLayer(id));
+        Err(Error::DamagedLayer(id))
+    }
+}
+
+fn find_by_chain(work: &Transaction<'_>, chain_id: &Digest) -> rusqlite::Result<Option<(LayerId, State)>> {
+    work.prepare_cached("SELECT id, state FROM layers WHERE chain_id = ?1")?
+        .query_row([chain_id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+}
+
+fn to_sql(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Counts what is below a directory, and the lengths of its files.
+fn measure(path: &Path) -> Result<Usage> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut usage = Usage::default();
+    let mut todo = vec![path.to_owned()];
+    while let Some(path) = todo.pop() {
+        let dir = rustix::fs::openat(rustix::fs::CWD, &path, flags, Mode::empty());
+        let dir = dir.map_err(Error::io("open", &path))?;
+        for entry in Dir::read_from(&dir).map_err(Error::io("list", &path))? {
+            let entry = entry.map_err(Error::io("list", &path))?;
+            let name = entry.file_name();
+            if name == c"." || name == c".." {
+                continue;
+            }
+            usage.entries += 1;
+            let mut kind = entry.file_type();
+            if matches!(kind, FileType::RegularFile | FileType::Unknown) {
+                let stat = rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW);
+                let stat = stat.map_err(Error::io("read", &path))?;
+                kind = FileType::from_raw_mode(stat.st_mode);
+                if kind == FileType::RegularFile {
+                    usage.bytes += stat.st_size.unsigned_abs();
+                }
+            }
+            if kind == FileType::Directory {
+                use std::os::unix::ffi::OsStrExt;
+                todo.push(path.join(std::ffi::OsStr::from_bytes(name.to_bytes())));
+            }
+        }
+    }
+    Ok(usage)
+}

@@ -1,0 +1,281 @@
+//! Damaged blobs, records and databases, lost files, a full disk.
+//! Knows nothing of how a build goes on after them.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use lapstrake_llb::Digest;
+use lapstrake_store::{Error, LayerMeta, Notice, Store};
+
+fn put(store: &Store, data: &[u8]) -> Digest {
+    let mut writer = store.blob_writer().unwrap();
+    writer.write_all(data).unwrap();
+    writer.commit(None, None).unwrap().0
+}
+
+/// Lets the store believe that the machine was booted since.
+fn boot_again(root: &Path) {
+    let db = rusqlite::Connection::open(root.join("db.sqlite")).unwrap();
+    db.execute("UPDATE meta SET value = 'another boot' WHERE key = 'boot'", [])
+        .unwrap();
+}
+
+#[test]
+fn a_corrupt_blob_is_found_said_and_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(home.path()).unwrap();
+    let digest = put(&store, b"content");
+    assert!(store.open_blob_verified(&digest).is_ok());
+    fs::write(store.blob_path(&digest), "contend").unwrap();
+    let error = store.open_blob_verified(&digest).unwrap_err();
+    assert!(
+        matches!(error, Error::CorruptBlob { digest: found, .. } if found == digest),
+        "{error}"
+    );
+    assert!(!store.has_blob(&digest));
+    assert_eq!(store.take_notices(), [Notice::CorruptBlob(digest)]);
+    assert!(matches!(store.open_blob(&digest), Err(Error::NoSuchBlob(_))));
+    assert_eq!(put(&store, b"content"), digest);
+    assert!(store.open_blob_verified(&digest).is_ok());
+}
+
+#[test]
+fn a_corrupt_blob_is_found_in_one_pass() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(home.path()).unwrap();
+    let digest = put(&store, b"content");
+    let mut data = Vec::new();
+    store.read_blob(&digest).unwrap().read_to_end(&mut data).unwrap();
+    assert_eq!(data, b"content");
+    fs::write(store.blob_path(&digest), "short").unwrap();
+    let error = store
+        .read_blob(&digest)
+        .unwrap()
+        .read_to_end(&mut data)
+        .unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<Error>());
+    assert!(matches!(cause, Some(Error::CorruptBlob { .. })), "{error:?}");
+    assert!(!store.has_blob(&digest));
+}
+
+#[test]
+fn content_that_is_not_what_was_expected_is_not_kept() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(home.path()).unwrap();
+    let expected = Digest::of(b"expected");
+    let mut writer = store.blob_writer().unwrap();
+    writer.write_all(b"other").unwrap();
+    let error = writer.commit(Some(&expected), None).unwrap_err();
+    assert!(matches!(error, Error::DigestMismatch { .. }), "{error}");
+    let mut writer = store.blob_writer().unwrap();
+    writer.write_all(b"expected").unwrap();
+    let error = writer.commit(Some(&expected), Some(9)).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::SizeMismatch {
+                expected: 9,
+                actual: 8
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(
+        fs::read_dir(store.root().join("blobs/sha256")).unwrap().count(),
+        0
+    );
+}
+
+#[test]
+fn a_corrupt_record_is_found_said_and_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let key = Digest::of(b"key");
+    let store = Store::open(home.path()).unwrap();
+    store
+        .save_record(&[key], &key, b"payload", &[], "a step")
+        .unwrap();
+    rusqlite::Connection::open(home.path().join("db.sqlite"))
+        .unwrap()
+        .execute("UPDATE records SET payload = x'00'", [])
+        .unwrap();
+    assert_eq!(store.find_record(&key).unwrap(), None);
+    assert_eq!(store.take_notices(), [Notice::CorruptRecord(key)]);
+    store
+        .save_record(&[key], &key, b"payload", &[], "a step")
+        .unwrap();
+    assert_eq!(store.find_record(&key).unwrap().unwrap().payload, b"payload");
+}
+
+#[test]
+fn after_a_crash_of_the_machine_what_was_lost_is_found() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(home.path()).unwrap();
+    let (good, bad) = (put(&store, b"good"), put(&store, b"bad"));
+    let mut layers = Vec::new();
+    for _ in 0..2 {
+        let draft = store.new_layer().unwrap();
+        fs::create_dir(draft.dir().join("dir")).unwrap();
+        fs::write(draft.dir().join("dir/file"), "content").unwrap();
+        layers.push(draft.commit(&LayerMeta::default()).unwrap());
+    }
+    let key = Digest::of(b"key");
+    store.save_record(&[key], &key, b"", &layers, "").unwrap();
+    fs::write(store.layer_dir(layers[1]).unwrap().join("dir/file"), "").unwrap();
+    fs::write(store.blob_path(&bad), "").unwrap();
+    assert!(store.open_blob(&bad).is_ok(), "the machine has not crashed");
+    drop(store);
+
+    boot_again(home.path());
+    let store = Store::open(home.path()).unwrap();
+    assert!(store.open_blob(&good).is_ok());
+    assert!(matches!(store.open_blob(&bad), Err(Error::CorruptBlob { .. })));
+    assert!(store.layer_dir(layers[0]).is_ok());
+    assert!(matches!(store.layer_dir(layers[1]), Err(Error::DamagedLayer(_))));
+    assert_eq!(
+        store.take_notices(),
+        [Notice::CorruptBlob(bad), Notice::DamagedLayer(layers[1])]
+    );
+    assert_eq!(
+        store.find_record(&key).unwrap(),
+        None,
+        "a record goes with its layers"
+    );
+    assert!(matches!(store.layer_dir(layers[1]), Err(Error::NoSuchLayer(_))));
+    drop(store);
+
+    // What was checked once is not checked again.
+    let store = Store::open(home.path()).unwrap();
+    fs::write(store.blob_path(&good), "").unwrap();
+    assert!(store.open_blob(&good).is_ok());
+}
+
+#[test]
+fn a_blob_without_a_row_is_checked_before_it_is_used() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(home.path()).unwrap();
+    let (good, bad) = (Digest::of(b"good"), Digest::of(b"bad"));
+    fs::write(store.blob_path(&good), "good").unwrap();
+    fs::write(store.blob_path(&bad), "something else").unwrap();
+    assert!(store.open_blob(&good).is_ok());
+    assert!(matches!(store.open_blob(&bad), Err(Error::CorruptBlob { .. })));
+}
+
+#[test]
+fn a_database_that_is_none_of_ours_is_left_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("db.sqlite");
+    fs::write(
+        &path,
+        "this is not a database, but it is long enough to be taken for one".repeat(40),
+    )
+    .unwrap();
+    let error = Store::open(home.path()).unwrap_err();
+    assert!(matches!(error, Error::DamagedDatabase { .. }), "{error:?}");
+
+    fs::remove_file(&path).unwrap();
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch("CREATE TABLE t (x); PRAGMA user_version=1")
+        .unwrap();
+    let error = Store::open(home.path()).unwrap_err();
+    assert!(matches!(error, Error::ForeignDatabase { .. }), "{error:?}");
+}
+
+#[test]
+fn a_store_that_was_only_begun_is_finished() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("db.sqlite"), "").unwrap();
+    let store = Store::open(home.path()).unwrap();
+    let digest = put(&store, b"content");
+    assert!(store.open_blob(&digest).is_ok());
+}
+
+#[test]
+fn a_store_of_a_later_program_is_left_alone() {
+    let home = tempfile::tempdir().unwrap();
+    drop(Store::open(home.path()).unwrap());
+    let db = rusqlite::Connection::open(home.path().join("db.sqlite")).unwrap();
+    db.execute_batch("PRAGMA user_version=99").unwrap();
+    drop(db);
+    let error = Store::open(home.path()).unwrap_err();
+    assert!(matches!(error, Error::NewerFormat { found: 99, .. }), "{error:?}");
+}
+
+/// A small file system, unmounted at the end.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    #[allow(clippy::print_stdout, reason = "says why a test was skipped")]
+    fn mount() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let flags = rustix::mount::MountFlags::empty();
+        match rustix::mount::mount("tmpfs", dir.path(), "tmpfs", flags, c"size=1m") {
+            Ok(()) => Some(Self(dir)),
+            Err(error) => {
+                println!("skipped: cannot mount a tmpfs: {error}");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = rustix::mount::unmount(self.0.path(), rustix::mount::UnmountFlags::DETACH);
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_that_loses_nothing() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let root = disk.0.path().join("store");
+    let store = Store::open(&root).unwrap();
+    let digest = put(&store, b"content");
+    let draft = store.new_layer().unwrap();
+    fs::write(draft.dir().join("file"), "x").unwrap();
+    let layer = draft.commit(&LayerMeta::default()).unwrap();
+    let key = Digest::of(b"key");
+    store.save_record(&[key], &key, b"payload", &[layer], "").unwrap();
+
+    let mut writer = store.blob_writer().unwrap();
+    let mut full = None;
+    for _ in 0..64 {
+        if let Err(error) = writer.write_all(&[7; 64 * 1024]) {
+            full = Some(error);
+            break;
+        }
+    }
+    assert_eq!(
+        full.expect("a megabyte is full").kind(),
+        io::ErrorKind::StorageFull
+    );
+    // The rest is taken too, so that the database cannot grow.
+    let filler = disk.0.path().join("filler");
+    let mut file = fs::File::create(&filler).unwrap();
+    while file.write_all(&[0; 512]).is_ok() {}
+    let mut failed = None;
+    for n in 0..2000u32 {
+        let key = Digest::of(&n.to_le_bytes());
+        if let Err(error) = store.save_record(&[key], &key, &[0; 4096], &[], "") {
+            failed = Some(error);
+            break;
+        }
+    }
+    let failed = failed.expect("the database cannot grow for ever");
+    assert!(failed.is_disk_full(), "{failed:?}");
+
+    drop(writer);
+    fs::remove_file(&filler).unwrap();
+    assert!(store.open_blob_verified(&digest).is_ok());
+    assert_eq!(store.find_record(&key).unwrap().unwrap().payload, b"payload");
+    assert!(store.layer_dir(layer).unwrap().join("file").exists());
+    put(&store, b"there is room again");
+    drop(store);
+    let store = Store::open(&root).unwrap();
+    assert_eq!(store.find_record(&key).unwrap().unwrap().payload, b"payload");
+    assert_eq!(fs::read_dir(root.join("blobs/sha256")).unwrap().count(), 2);
+}

@@ -1,0 +1,66 @@
+//! Ctrl-C and kill -9: nothing is left behind, and the next build works.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use lapstrake_tests::place::processes_with;
+use lapstrake_tests::{Place, is_root, skip};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Starts a build whose step sleeps, and waits until it does.
+fn sleeping(place: &Place, mark: &str) -> std::process::Child {
+    place.dockerfile(&format!("FROM base\nRUN (sleep {mark} &); echo begun; sleep {mark}\n"));
+    let base = format!("base=oci-layout://{}:latest", lapstrake_tests::base::busybox().display());
+    let child = place
+        .command()
+        .args(["build", "context", "--progress", "plain", "--build-context", &base])
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait(|| processes_with(&format!("sleep {mark}")).iter().filter(|line| line.starts_with("sleep")).count() >= 2);
+    child
+}
+
+fn wait(done: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < Duration::from_secs(30), "waited too long");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn signal(child: &std::process::Child, signal: Signal) {
+    kill_process(Pid::from_raw(child.id() as i32).unwrap(), signal).unwrap();
+}
+
+#[test]
+fn ctrl_c_ends_the_whole_tree() {
+    if !is_root() {
+        skip!("containers need root");
+    }
+    let place = Place::new();
+    let child = sleeping(&place, "81811");
+    signal(&child, Signal::INT);
+    lapstrake_tests::Ran::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
+    assert_eq!(processes_with("sleep 81811"), Vec::<String>::new());
+    place.assert_clean();
+    place.dockerfile("FROM base\nRUN echo again\n").build(&[]).ok();
+}
+
+#[test]
+fn kill_9_leaves_no_mount_and_no_process() {
+    if !is_root() {
+        skip!("containers need root");
+    }
+    let place = Place::new();
+    let mut child = sleeping(&place, "82822");
+    signal(&child, Signal::KILL);
+    child.wait().unwrap();
+    wait(|| processes_with("sleep 82822").is_empty());
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!mounts.contains(place.path("").to_str().unwrap()), "{mounts}");
+    // The next process sweeps what the killed one had under way.
+    place.dockerfile("FROM base\nRUN echo again\n").build(&[]).ok();
+    place.assert_clean();
+}

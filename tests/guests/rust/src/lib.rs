@@ -1,0 +1,298 @@
+//! One component for every way in which a frontend can misbehave and still be a frontend: `request.target` names the way,
+//! options give sizes. README.md beside this crate lists the ways. Does nothing that a real frontend should.
+
+mod aliased;
+
+use lapstrake_sdk::types::*;
+use lapstrake_sdk::{Frontend, Graph, Host, Reference, register};
+
+/// The frontend.
+pub struct Guest;
+
+impl Frontend for Guest {
+    fn describe() -> FrontendInfo {
+        FrontendInfo {
+            name: "guest".into(),
+            version: "0.1.0".into(),
+            ..FrontendInfo::default()
+        }
+    }
+
+    fn build(host: &dyn Host, request: Request) -> Result<BuildResult, BuildError> {
+        let way = request.target.clone().unwrap_or_default();
+        match way.as_str() {
+            "good" => Ok(graph_of(vec![scratch_file("/hello.txt")])),
+            "echo" => Ok(labelled(&request, "request", format!("{request:?}"))),
+            "read" => read(host, &request),
+            "resolve" => resolve(host, &request),
+
+            "trap" => std::process::abort(),
+            "panic" => panic!("this guest panics when it is told to"),
+            "loop" => endless(),
+            "recurse" => Err(BuildError::Internal(recurse(1).to_string())),
+            "allocate" => allocate(),
+            "log" => loop {
+                host.log(LogLevel::Info, "again");
+            },
+            "log-much" => {
+                host.log(LogLevel::Info, &"x".repeat(number(&request, "size", 1 << 30)));
+                Ok(graph_of(Vec::new()))
+            }
+            "warn" => loop {
+                host.warn(&report());
+            },
+            "solve" => solve(host, number(&request, "count", 1_000_000)),
+            "resolve-many" => resolve_many(host, number(&request, "count", 1_000_000)),
+
+            "error-invalid" => Err(BuildError::Invalid(report())),
+            "error-unknown-target" => Err(BuildError::UnknownTarget("harbour".into())),
+            "error-host-failed" => Err(BuildError::HostFailed("the harbour is closed".into())),
+            "error-unsupported" => Err(BuildError::Unsupported("anchors".into())),
+            "error-internal" => Err(BuildError::Internal("the mast broke".into())),
+            "error-bad-range" => {
+                let mut report = report();
+                report.sources.clear();
+                Err(BuildError::Invalid(report))
+            }
+
+            "vertices" => {
+                let count = number(&request, "count", 1_000_000);
+                Ok(graph_of(
+                    (0..count)
+                        .map(|number| scratch_file(&format!("/{number}")))
+                        .collect(),
+                ))
+            }
+            "text" => {
+                let mut vertex = scratch_file("/hello.txt");
+                vertex.name = "x".repeat(number(&request, "size", 1 << 30));
+                Ok(graph_of(vec![vertex]))
+            }
+            "aliased-text" => Ok(graph_of(aliased::vertices(number(&request, "size", 1 << 30)))),
+            _ => graph(&way).map(graph_of).ok_or(BuildError::UnknownTarget(way)),
+        }
+    }
+}
+
+register!(Guest);
+
+/// The graphs that the host must refuse.
+fn graph(way: &str) -> Option<Vec<Vertex>> {
+    let edge = |vertex, output| Some(Edge { vertex, output });
+    let file = || scratch_file("/hello.txt");
+    Some(match way {
+        "self-edge" => vec![merge(&[0, 0])],
+        "forward-edge" => vec![merge(&[1, 1]), file()],
+        "cycle" => vec![merge(&[1, 1]), merge(&[0, 0])],
+        "dangling-edge" => vec![file(), merge(&[0, 7])],
+        "output-out-of-range" => vec![file(), exec(edge(0, 3), "/", "/hello.txt")],
+        "relative-mount" => vec![file(), exec(edge(0, 0), "/", "hello.txt")],
+        "dotted-mount" => vec![file(), exec(edge(0, 0), "/", "/a/../../etc")],
+        "no-root-mount" => vec![file(), exec(edge(0, 0), "/mnt", "/hello.txt")],
+        "two-root-mounts" => vec![file(), exec(edge(0, 0), "/", "/")],
+        "nul-in-path" => vec![scratch_file("/hello\0.txt")],
+        "relative-path" => vec![scratch_file("hello.txt")],
+        "no-actions" => vec![Vertex::new(Op::File(Vec::new()), None)],
+        "no-arguments" => {
+            let mut vertex = exec(None, "/", "/mnt");
+            if let Op::Exec(exec) = &mut vertex.op {
+                exec.args.clear();
+            }
+            vec![vertex]
+        }
+        "later-action" => {
+            let mut vertex = file();
+            if let Op::File(actions) = &mut vertex.op {
+                actions[0].base = FileInput::Action(5);
+            }
+            vec![vertex]
+        }
+        "bad-range" => {
+            let mut vertex = file();
+            let at = Position { line: 9, column: 9 };
+            vertex.ranges = vec![SourceRange {
+                file: 3,
+                start: at,
+                stop: at,
+            }];
+            vec![vertex]
+        }
+        _ => return None,
+    })
+}
+
+/// A result of these vertices, with the last one as the image.
+fn graph_of(vertices: Vec<Vertex>) -> BuildResult {
+    let root = (vertices.len() as u32)
+        .checked_sub(1)
+        .map(|vertex| Edge { vertex, output: 0 });
+    let image = BuiltImage::new(root, ImageConfig::new(Platform::new("linux", "amd64")));
+    let definition = Definition {
+        vertices,
+        sources: Vec::new(),
+    };
+    BuildResult {
+        definition,
+        images: vec![image],
+        warnings: Report::default(),
+    }
+}
+
+fn labelled(request: &Request, key: &str, value: String) -> BuildResult {
+    let mut config = ImageConfig::new(request.build_platform.clone());
+    config.set_label(key, value);
+    Graph::new().finish(vec![BuiltImage::new(None, config)], Vec::new())
+}
+
+fn scratch_file(path: &str) -> Vertex {
+    let file = MkfileAction {
+        path: path.to_owned(),
+        data: b"hello\n".to_vec(),
+        mode: 0o644,
+        ..Default::default()
+    };
+    let action = FileAction {
+        base: FileInput::Scratch,
+        kind: FileActionKind::Mkfile(file),
+        output: true,
+    };
+    Vertex::new(Op::File(vec![action]), None)
+}
+
+fn merge(inputs: &[u32]) -> Vertex {
+    let edges = inputs.iter().map(|&vertex| Edge { vertex, output: 0 }).collect();
+    Vertex::new(Op::Merge(edges), None)
+}
+
+fn exec(input: Option<Edge>, first: &str, second: &str) -> Vertex {
+    let mount = |target: &str| Mount {
+        target: target.to_owned(),
+        kind: MountKind::Bind(BindMount {
+            input,
+            output: true,
+            ..Default::default()
+        }),
+    };
+    let mounts = vec![mount(first), mount(second)];
+    Vertex::new(
+        Op::Exec(ExecOp {
+            args: vec!["/bin/true".into()],
+            cwd: "/".into(),
+            mounts,
+            ..Default::default()
+        }),
+        None,
+    )
+}
+
+fn report() -> Report {
+    let source = SourceFile {
+        name: "guest.txt".into(),
+        language: "guest".into(),
+        text: "one\ntwo\nthree\n".into(),
+    };
+    let range = SourceRange {
+        file: 0,
+        start: Position { line: 2, column: 1 },
+        stop: Position { line: 2, column: 4 },
+    };
+    let item = Diagnostic::error("TwoIsWrong", "two is wrong")
+        .at(range)
+        .help("write three");
+    Report::new(vec![item], vec![source])
+}
+
+fn number(request: &Request, option: &str, default: usize) -> usize {
+    request
+        .option(option)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
+}
+
+/// Never ends, and calls nothing that the host could stop.
+fn endless() -> ! {
+    let mut count = 0u32;
+    loop {
+        count = std::hint::black_box(count.wrapping_add(1));
+    }
+}
+
+/// Never ends either, and needs ever more stack.
+#[allow(unconditional_recursion)]
+fn recurse(depth: u64) -> u64 {
+    let local = std::hint::black_box([depth; 32]);
+    local[7] + std::hint::black_box(recurse(depth.wrapping_add(1)))
+}
+
+fn allocate() -> ! {
+    let mut kept = Vec::new();
+    loop {
+        kept.push(std::hint::black_box(vec![1u8; 1 << 20]));
+    }
+}
+
+/// Solves a small graph again and again, and keeps every tree.
+fn solve(host: &dyn Host, count: usize) -> Result<BuildResult, BuildError> {
+    let mut kept: Vec<Box<dyn Reference>> = Vec::new();
+    for number in 0..count {
+        let vertices = vec![scratch_file(&format!("/{number}"))];
+        let definition = Definition {
+            vertices,
+            sources: Vec::new(),
+        };
+        kept.extend(host.solve(&definition, &[Edge { vertex: 0, output: 0 }])?);
+    }
+    Ok(graph_of(Vec::new()))
+}
+
+/// Asks for many images at once.
+fn resolve_many(host: &dyn Host, count: usize) -> Result<BuildResult, BuildError> {
+    let request = |number| ImageRequest {
+        reference: format!("harbour/{number}"),
+        ..Default::default()
+    };
+    let requests: Vec<ImageRequest> = (0..count).map(request).collect();
+    let failed = host
+        .resolve_image_configs(&requests)
+        .into_iter()
+        .filter(Result::is_err)
+        .count();
+    Err(BuildError::HostFailed(format!(
+        "{failed} of {count} images are not there"
+    )))
+}
+
+/// Solves the main context and shows what is in it: the file of option `path` as label `text`, of option `dir` the names.
+fn read(host: &dyn Host, request: &Request) -> Result<BuildResult, BuildError> {
+    let graph = Graph::new();
+    let roots: Vec<Edge> = graph.local(MAIN_CONTEXT).edge().into_iter().collect();
+    let (definition, roots) = graph.definition(&roots);
+    let trees = host.solve(&definition, &roots)?;
+    let tree = trees
+        .first()
+        .ok_or(BuildError::Internal("no tree for one root".into()))?;
+    let failed = |error: FileError| BuildError::HostFailed(format!("{error:?}"));
+    let text = match (request.option("path"), request.option("dir")) {
+        (Some(path), _) => format!(
+            "{:?} {:?}",
+            tree.stat(path).map_err(failed)?,
+            tree.read_text(path).map_err(failed)?
+        ),
+        (_, dir) => format!("{:?}", tree.read_dir(dir.unwrap_or("/"), None).map_err(failed)?),
+    };
+    Ok(labelled(request, "text", text))
+}
+
+/// Looks the image of option `image` up; the answer is label `image`.
+fn resolve(host: &dyn Host, request: &Request) -> Result<BuildResult, BuildError> {
+    let reference = request.option("image").unwrap_or_default().to_owned();
+    let wanted = ImageRequest {
+        reference,
+        platform: Some(request.build_platform.clone()),
+        ..Default::default()
+    };
+    let image = host
+        .resolve_image_config(wanted)
+        .map_err(BuildError::HostFailed)?;
+    Ok(labelled(request, "image", format!("{image:?}")))
+}

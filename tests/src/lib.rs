@@ -1,0 +1,35 @@
+//! Shared support of the end-to-end tests and the benchmarks: a sealed place to run the real program in, base images,
+//! and real servers that start on loopback and end with the test.
+//!
+//! Panics where a test would: this crate is used by nothing else.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+pub mod base;
+pub mod layout;
+pub mod place;
+pub mod servers;
+
+pub use place::{Place, Ran};
+
+/// Says why a test does nothing here. Continuous integration installs everything, so nothing is skipped there.
+#[macro_export]
+macro_rules! skip {
+    ($($reason:tt)*) => {{
+        eprintln!("skipped: {}", format_args!($($reason)*));
+        return;
+    }};
+}
+
+/// The path of a program, if it is there. Looks where Debian puts servers too.
+pub fn find_program(name: &str) -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+}
+
+/// Whether this process may make containers.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
