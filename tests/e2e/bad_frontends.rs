@@ -27,7 +27,7 @@ fn what_is_no_component() {
     // An empty component.
     place.file("empty.wasm", b"\0asm\x0d\0\x01\0");
     run(&place, "context/empty.wasm", "x", &[]).fails(1, &["lapstrake:frontend"]);
-    run(&place, "context/none.wasm", "x", &[]).fails(1, &["none.wasm", "no such file"]);
+    run(&place, "context/none.wasm", "x", &[]).fails(1, &["none.wasm", "No such file"]);
     run(&place, "dockerfil", "x", &[]).fails(1, &["dockerfil", "dockerfile"]);
     place.assert_clean();
 }

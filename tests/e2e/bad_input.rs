@@ -13,7 +13,7 @@ fn no_such_build_file() {
 #[test]
 fn no_such_context() {
     let place = Place::new();
-    place.run(["build", "nowhere"]).fails(1, &["nowhere", "no such"]);
+    place.run(["build", "nowhere"]).fails(1, &["nowhere", "No such file"]);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_missing_argument() {
     for (text, place_of) in [("FROM scratch\nCOPY a\n", ":2:"), ("FROM\n", ":1:"), ("FROM scratch\nWORKDIR\n", ":2:")] {
         let place = Place::new();
         let name = format!("Dockerfile{place_of}");
-        place.dockerfile(text).build(&[]).fails(1, &[&name, "requires"]);
+        place.dockerfile(text).build(&[]).fails(1, &[&name, "error[", "help: "]);
     }
 }
 

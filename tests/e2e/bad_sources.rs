@@ -44,6 +44,7 @@ fn credentials_that_are_wrong() {
     login("right");
     place.build(&["-o", "out/files"]).ok();
     assert!(place.path("out/files/bin/busybox").is_file());
+    drop(registry);
     place.assert_clean();
 }
 

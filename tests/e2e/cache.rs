@@ -8,7 +8,7 @@ fn an_unchanged_build_runs_nothing() {
         skip!("containers need root");
     }
     let place = Place::new();
-    place.dockerfile("FROM base\nCOPY a /a\nRUN cat /a > /b\nRUN date +%N > /time\n").file("a", "1");
+    place.dockerfile("FROM base\nCOPY a /a\nRUN cat /a > /b\nRUN cat /proc/sys/kernel/random/uuid > /time\n").file("a", "1");
     let (first, ran) = place.build_local(&[]);
     assert_eq!(ran.count("CACHED"), 0, "{}", ran.stderr);
     let (second, ran) = place.build_local(&[]);
@@ -23,7 +23,7 @@ fn a_changed_file_that_is_not_copied_changes_nothing() {
         skip!("containers need root");
     }
     let place = Place::new();
-    place.dockerfile("FROM base\nCOPY src /src\nRUN date +%N > /time\n").file("src/a", "1").file("notes", "1");
+    place.dockerfile("FROM base\nCOPY src /src\nRUN cat /proc/sys/kernel/random/uuid > /time\n").file("src/a", "1").file("notes", "1");
     let (first, _) = place.build_local(&[]);
     place.file("notes", "2").file("src/a", "1");
     let (second, _) = place.build_local(&[]);
@@ -52,7 +52,7 @@ fn equal_results_of_a_changed_step_end_the_change() {
     }
     let place = Place::new();
     let text = |comment: &str| {
-        format!("FROM base AS a\nRUN echo same > /out # {comment}\nFROM base\nCOPY --from=a /out /out\nRUN date +%N > /time\n")
+        format!("FROM base AS a\nRUN echo same > /out # {comment}\nFROM base\nCOPY --from=a /out /out\nRUN cat /proc/sys/kernel/random/uuid > /time\n")
     };
     place.dockerfile(&text("one"));
     let (first, _) = place.build_local(&[]);
@@ -68,7 +68,7 @@ fn no_cache_and_its_filter() {
         skip!("containers need root");
     }
     let place = Place::new();
-    place.dockerfile("FROM base AS a\nRUN date +%N > /a\nFROM base\nCOPY --from=a /a /a\nRUN date +%N > /b\n");
+    place.dockerfile("FROM base AS a\nRUN cat /proc/sys/kernel/random/uuid > /a\nFROM base\nCOPY --from=a /a /a\nRUN cat /proc/sys/kernel/random/uuid > /b\n");
     let read = |out: &std::path::Path| {
         ["a", "b"].map(|name| std::fs::read_to_string(out.join(name)).unwrap())
     };

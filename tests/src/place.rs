@@ -128,10 +128,14 @@ impl Place {
         Ran::of(self.command().args(arguments).output().unwrap())
     }
 
-    /// `lapstrake build context --progress plain`, with the test base image as `base` and more arguments.
+    /// `lapstrake build context` with the test base image as `base` and more arguments; plain progress unless they say
+    /// otherwise.
     pub fn build(&self, more: &[&str]) -> Ran {
         let base = format!("base=oci-layout://{}:latest", crate::base::busybox().display());
-        let mut arguments = vec!["build", "context", "--progress", "plain", "--build-context", &base];
+        let mut arguments = vec!["build", "context", "--build-context", &base];
+        if !more.contains(&"--progress") {
+            arguments.extend(["--progress", "plain"]);
+        }
         arguments.extend(more);
         self.run(arguments)
     }

@@ -149,7 +149,7 @@ impl Error {
         let text = match self {
             Self::BuildFile(BuildFileError::NotFound { .. }) => "name it with --file",
             Self::BuildFile(BuildFileError::NotUtf8 { .. }) => "save the file as UTF-8",
-            Self::Solve(failure) => return solve_hint(&failure.source).map(str::to_owned),
+            Self::Solve(failure) => return solve_hint(&failure.source),
             Self::Store(_) => "another state directory can be given with --root",
             _ => return None,
         };
@@ -215,17 +215,13 @@ fn render_solve(out: &mut String, failure: &SolveFailure) {
     }
 }
 
-fn solve_hint(error: &SolveError<lapstrake_ops::Error, lapstrake_store::Error>) -> Option<&'static str> {
+fn solve_hint(error: &SolveError<lapstrake_ops::Error, lapstrake_store::Error>) -> Option<String> {
     let SolveError::Step(step) = error else { return None };
     match &step.source {
-        lapstrake_ops::Error::Exec(error) => exec_hint(error),
-        _ => None,
-    }
-}
-
-fn exec_hint(error: &ExecError) -> Option<&'static str> {
-    match error {
-        ExecError::TimedOut { .. } => Some("more time can be given with --step-timeout"),
+        lapstrake_ops::Error::Exec(ExecError::TimedOut { .. }) => {
+            Some("more time can be given with --step-timeout".to_owned())
+        }
+        lapstrake_ops::Error::NotAllowed { entitlement } => Some(format!("allow it with --allow {entitlement}")),
         _ => None,
     }
 }

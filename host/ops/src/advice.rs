@@ -2,31 +2,29 @@
 //! Knows nothing of exit codes and of how hints are shown.
 
 use crate::error::Error;
-use crate::exec::ExecError;
 
 impl Error {
-    /// Whether a registry, the network, the store or this machine failed, and not what the build asks for.
+    /// Whether a registry, the network or the store failed, and not what a build says or does.
     pub fn is_environment(&self) -> bool {
         use Error::*;
         match self {
-            Unreachable { .. } | Interrupted { .. } | Unauthorized { .. } | CredentialsNeeded { .. } => true,
-            NotFound { .. } | RateLimited { .. } | RegistryStatus { .. } | RegistryRefused { .. } => true,
-            WrongContent { .. } | RegistryProtocol { .. } | DigestMismatch { .. } | BlobSize { .. } => true,
-            TooLarge { .. } | BadManifest { .. } | BadConfig { .. } | BadTime { .. } | LayerCount { .. } => true,
-            DiffIdMismatch { .. } | Offline { .. } => true,
-            StartRegistryThread { .. } | ConnectionSetup { .. } | NoSystemCertificates => true,
-            ReadCertificate { .. } | NoCertificate { .. } => true,
-            ReadCredentialFile { .. } | BadCredentialFile { .. } | BadCredential { .. } => true,
-            CredentialHelperName { .. } | StartCredentialHelper { .. } | CredentialHelper { .. } => true,
-            OpenLayout { .. } | ReadLayout { .. } | MissingLayoutBlob { .. } | LayoutEscape { .. } => true,
-            WriteBlob { .. } | ReadArchive { .. } | Unpack { .. } | NoArchive { .. } | Lock { .. } => true,
-            CacheMount { .. } | Store(_) => true,
+            Cancelled
+            | Unsupported { .. }
+            | NotAllowed { .. }
+            | EncodeOp { .. }
+            | NoSuchContext { .. }
+            | ReadTree(_)
+            | Local(_)
+            | NoRoot
+            | Exec(_)
+            | Command { .. }
+            | NoSecret { .. }
+            | ReadSecret { .. }
+            | SecretNotText { .. }
+            | NoSshAgent { .. }
+            | BadReference { .. } => false,
             File(error) => error.is_environment(),
-            Exec(error) => !matches!(
-                error,
-                ExecError::Program(_) | ExecError::TimedOut { .. } | ExecError::InvalidRequest { .. }
-            ),
-            _ => false,
+            _ => true,
         }
     }
 
@@ -73,7 +71,7 @@ mod tests {
         let text = || "x".to_owned();
         assert!(Error::NotFound { what: text(), host: text() }.is_environment());
         assert!(!Error::NoRoot.is_environment());
-        assert!(!Error::NoPlatform { image: text(), platform: text(), available: Vec::new() }.is_environment());
+        assert!(!Error::NoSecret { id: text() }.is_environment());
         let denied = Error::NotAllowed { entitlement: "network.host" };
         assert!(denied.hint().unwrap().contains("--allow network.host"));
         assert_eq!(Error::Cancelled.hint(), None);

@@ -279,12 +279,15 @@ pub enum Error {
         /// What was asked for.
         what: String,
         /// Where the credentials come from.
-        credentials: CredentialOrigin,
+        credentials: Box<CredentialOrigin>,
         /// What the registry says.
         message: String,
     },
     /// The registry wants credentials, and there are none.
-    #[error("registry {host} does not give {what} without credentials, or does not have it{}", tail(message))]
+    #[error(
+        "registry {host} does not give {what} without credentials (docker login {host}), or does not have it{}",
+        tail(message)
+    )]
     CredentialsNeeded {
         /// The registry.
         host: String,
@@ -621,26 +624,5 @@ fn tail(message: &str) -> String {
     match message {
         "" => String::new(),
         _ => format!(": {message}"),
-    }
-}
-
-impl Error {
-    /// Whether a registry, the network or the store failed, and not what a build says or does.
-    pub fn is_environment(&self) -> bool {
-        use Error::*;
-        match self {
-            Cancelled
-            | BadReference { .. }
-            | Unsupported { .. }
-            | NotAllowed { .. }
-            | NoSuchContext { .. }
-            | NoRoot
-            | Command { .. }
-            | Exec(_)
-            | ReadTree(_)
-            | Local(_) => false,
-            File(error) => error.is_environment(),
-            _ => true,
-        }
     }
 }

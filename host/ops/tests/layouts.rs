@@ -1,4 +1,5 @@
 //! Images from OCI layouts: directories and archives.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod support;
 

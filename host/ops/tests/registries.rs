@@ -1,4 +1,5 @@
 //! Images from registries: a real one, and scripted ones for what a real one does not do on demand.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod support;
 

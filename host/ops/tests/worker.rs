@@ -1,4 +1,5 @@
 //! The worker under the real solver and over a real store: small graphs, and what a second build does.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod support;
 

@@ -131,6 +131,9 @@ impl<W: Write + Send> Renderer for Plain<W> {
 pub fn write_failures(out: &mut impl Write, steps: &Steps) -> std::io::Result<()> {
     for step in &steps.all {
         let Some((_, Ending::Failed(_))) = &step.completed else { continue };
+        if step.log.is_empty() {
+            continue;
+        }
         writeln!(out, "------\n > {}:", step.name)?;
         for line in &step.log {
             writeln!(out, "{:.3} {}", line.at.as_secs_f64(), line.text)?;

@@ -45,8 +45,14 @@ fn main() -> io::Result<()> {
     let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR, rustix::fs::Mode::empty())?;
     sys::replace_stdio(null.as_fd(), 0)?;
     let Some((hello, _)) = receive::<Hello>(&engine)? else { return Ok(()) };
-    let cgroups = Cgroups::prepare(&hello.id, hello.devices);
-    match sys::clone_process(UnshareFlags::NEWPID, cgroups.start_helper_in()) {
+    let mut cgroups = Cgroups::prepare(&hello.id, hello.devices);
+    let mut cloned = sys::clone_process(UnshareFlags::NEWPID, cgroups.start_helper_in());
+    if cloned.is_err() && cgroups.start_helper_in().is_some() {
+        // It may be the cgroup that is in the way.
+        cgroups.give_up_device_control();
+        cloned = sys::clone_process(UnshareFlags::NEWPID, None);
+    }
+    match cloned {
         Ok(Cloned::Parent { pid, .. }) => {
             drop(engine);
             cgroups.remove_abandoned();

@@ -155,3 +155,70 @@ pub(crate) fn inherit_root(lower: &[PathBuf], upper: &Path) -> std::io::Result<(
 pub(crate) fn is_overlay_xattr(name: &str) -> bool {
     name.starts_with("trusted.overlay.") || name.starts_with("user.overlay.")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec::sys;
+    use rustix::mount::{MountPropagationFlags, mount_change};
+    use rustix::thread::UnshareFlags;
+
+    #[test]
+    fn overlayfs_gets_as_many_layers_as_it_wants() {
+        assert_eq!([0, 1, 2, 500].map(|layers| fillers_needed(layers, true)), [1, 0, 0, 0]);
+        assert_eq!([0, 1, 2, 500].map(|layers| fillers_needed(layers, false)), [2, 1, 0, 0]);
+    }
+
+    /// In a thread with mounts and a current directory of its own. None: this process must not mount.
+    fn with_own_mounts(test: impl FnOnce() + Send) -> Option<()> {
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                sys::unshare_namespaces(UnshareFlags::NEWNS).ok()?;
+                mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).ok()?;
+                test();
+                Some(())
+            });
+            thread.join().unwrap()
+        })
+    }
+
+    #[test]
+    fn both_ways_to_mount_do_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let make = |name: String| {
+            let path = dir.path().join(name);
+            fs::create_dir(&path).unwrap();
+            path
+        };
+        let lower: Vec<PathBuf> = (0..150).map(|i| make(format!("{}:{i},", "long-".repeat(20)))).collect();
+        for (index, layer) in lower.iter().enumerate() {
+            fs::write(layer.join("top"), index.to_string()).unwrap();
+            fs::write(layer.join(format!("f{index}")), "").unwrap();
+        }
+        let surroundings = Surroundings { no_devices: true, user_namespace: false };
+        let (filler, target) = (make("filler".into()), make("target".into()));
+        for way in [Layers::mount_by_steps, Layers::mount_at_once] {
+            let (upper, work) = (make("upper".into()), make("work".into()));
+            let done = with_own_mounts(|| {
+                let layers = Layers::open(&lower, Some((&upper, &work)), [&filler, &filler]).unwrap();
+                chdir("/proc/self/fd").unwrap();
+                match way(&layers, &target, surroundings) {
+                    Err(Error::INVAL | Error::NOSYS) => return println!("skipped: an older kernel"),
+                    other => other.unwrap(),
+                }
+                assert_eq!(fs::read_to_string(target.join("top")).unwrap(), "149");
+                assert_eq!(fs::read_dir(&target).unwrap().count(), 151);
+                fs::write(target.join("new"), "").unwrap();
+                fs::remove_file(target.join("f7")).unwrap();
+            });
+            if done.is_none() {
+                return println!("skipped: mounting is not allowed");
+            }
+            let mut names: Vec<_> = fs::read_dir(&upper).unwrap().map(|e| e.unwrap().file_name()).collect();
+            names.sort();
+            assert_eq!(names, ["f7", "new"]);
+            fs::remove_dir_all(upper).unwrap();
+            super::super::layer::remove_work(&work).unwrap();
+        }
+    }
+}

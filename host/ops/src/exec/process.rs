@@ -58,7 +58,11 @@ fn drop_privileges(process: &Process) -> Result<(), SetupError> {
     let user = process.user();
     let groups: Vec<Gid> = user.additional_gids().iter().flatten().map(|gid| Gid::from_raw(*gid)).collect();
     let (uid, gid) = (Uid::from_raw(user.uid()), Gid::from_raw(user.gid()));
-    set_thread_groups(&groups).map_err(failed("set the supplementary groups"))?;
+    match set_thread_groups(&groups) {
+        // A user namespace of one user allows no changes, and none is asked for.
+        Err(Errno::PERM) if groups.is_empty() => {}
+        other => other.map_err(failed("set the supplementary groups"))?,
+    }
     set_thread_res_gid(gid, gid, gid).map_err(failed("set the group"))?;
     set_thread_res_uid(uid, uid, uid).map_err(failed("set the user"))?;
 

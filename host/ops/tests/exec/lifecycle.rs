@@ -47,7 +47,7 @@ fn cgroups() -> Vec<String> {
     found
 }
 
-/// Starts a step, waits until it says `started`, and calls `then` from another thread.
+/// Starts a step, waits until it says `started`, and calls `then` from another thread. Says how long after that the step was over.
 fn interrupted(
     runner: &Runner,
     step: Step,
@@ -58,9 +58,8 @@ fn interrupted(
     let result = std::thread::scope(|scope| {
         let waiting = scope.spawn(move || {
             heard.recv_timeout(Duration::from_secs(20)).unwrap();
-            let now = Instant::now();
             then();
-            now
+            Instant::now()
         });
         let mut text = Vec::new();
         let mut output = |output: lapstrake_ops::exec::Output<'_>| {
@@ -86,7 +85,7 @@ fn cancelling_kills_the_whole_tree_at_once() {
         cancel.cancel();
     });
     assert!(matches!(result, Err(ExecError::Cancelled)), "{result:?}");
-    assert!(took < Duration::from_secs(5), "{took:?} with the time that finding the processes takes");
+    assert!(took < Duration::from_secs(1), "{took:?}");
     assert_eq!(processes_with(&marker), [] as [&str; 0]);
     let start = Instant::now();
     assert!(matches!(Step::new(&["true"]).try_run_cancelled(&cancel), Err(ExecError::Cancelled)));

@@ -174,7 +174,7 @@ impl Bench {
     }
 
     /// Solves edges as a new process would.
-    pub fn try_solve(&self, graph: &Graph, roots: &[Edge]) -> Result<Solved, (Failure, Told)> {
+    pub fn try_solve(&self, graph: &Graph, roots: &[Edge]) -> Result<Solved, Box<(Failure, Told)>> {
         let mut options = super::options();
         options.layouts.insert("base".to_owned(), self.layout.path.clone());
         let (store, images) = super::images(self.directory.path(), options);
@@ -214,17 +214,17 @@ impl Bench {
                 let trees = outputs.iter().map(|output| solver.worker().tree(output, &context).unwrap()).collect();
                 Ok(Solved { trees, told, store, images })
             }
-            Err(error) => Err((error, told)),
+            Err(error) => Err(Box::new((error, told))),
         }
     }
 
     pub fn solve(&self, graph: &Graph, roots: &[Edge]) -> Solved {
-        self.try_solve(graph, roots).unwrap_or_else(|(error, told)| panic!("{}\n{}", super::chain(&error), told.log))
+        self.try_solve(graph, roots).unwrap_or_else(|failure| panic!("{}\n{}", super::chain(&failure.0), failure.1.log))
     }
 
     /// The worker's error of a solve that fails.
     pub fn failure(&self, graph: &Graph, root: Edge) -> (lapstrake_ops::Error, Told) {
-        match self.try_solve(graph, &[root]) {
+        match self.try_solve(graph, &[root]).map_err(|failure| *failure) {
             Err((SolveError::Step(step), told)) => (step.source, told),
             Err((other, _)) => panic!("{}", super::chain(&other)),
             Ok(_) => panic!("the solve ended well"),

@@ -38,7 +38,7 @@ pub struct Packed {
 }
 
 /// Packs a layer: overlayfs's marks become whiteouts, which stand where what they delete would. The layer's root itself
-/// is no member.
+/// is no member. Marks below an opaque directory say nothing new and are left out.
 ///
 /// Names of one inode are hard links: a layer MUST NOT hold two names of an inode that somebody did not link.
 pub fn pack<W: Write>(layer: &Path, writer: W, options: &PackOptions) -> Result<(W, Packed)> {
@@ -47,23 +47,25 @@ pub fn pack<W: Write>(layer: &Path, writer: W, options: &PackOptions) -> Result<
         root: Root::new(layer),
         marks: Marks::current(),
     };
-    let mut dirs = vec![layer.list(Path::new(""), Opaque::No)?.into_iter()];
-    while let Some(entries) = dirs.last_mut() {
-        let Some(found) = entries.next() else {
-            dirs.pop();
+    let mut levels = vec![layer.level(Path::new(""), Opaque::No, false)?];
+    while let Some(level) = levels.last_mut() {
+        let Some(found) = level.rest.next() else {
+            levels.pop();
             continue;
         };
+        let hidden = level.hidden;
         match found {
+            Found::Whiteout(_) if hidden => {}
             Found::Whiteout(path) => packer.whiteout(&path)?,
             Found::Entry(entry) => {
                 let xattrs = layer.root.xattrs(&entry.path)?;
                 packer.entry(&entry, xattrs, || layer.root.open_file(&entry.path))?;
                 if entry.is_dir() {
                     let opaque = layer.marks.read_opaque(&layer.root.host_path(&entry.path));
-                    if opaque == Opaque::Yes {
+                    if opaque == Opaque::Yes && !hidden {
                         packer.mark(entry.path.join(OsStr::from_bytes(OPAQUE)))?;
                     }
-                    dirs.push(layer.list(&entry.path, opaque)?.into_iter());
+                    levels.push(layer.level(&entry.path, opaque, hidden)?);
                 }
             }
         }
@@ -88,6 +90,13 @@ pub fn pack_tree<W: Write>(tree: &dyn FileTree, writer: W, options: &PackOptions
     packer.finish()
 }
 
+/// A directory whose entries are being packed.
+struct Level {
+    rest: std::vec::IntoIter<Found>,
+    /// Whether nothing of what is below the layer can show in it.
+    hidden: bool,
+}
+
 struct LayerFiles {
     root: Root,
     marks: Marks,
@@ -100,11 +109,16 @@ enum Found {
 }
 
 impl LayerFiles {
-    /// Lists a directory, sorted. In an opaque one there is nothing below to delete.
+    fn level(&self, dir: &Path, opaque: Opaque, hidden: bool) -> Result<Level> {
+        let rest = self.list(dir, opaque)?.into_iter();
+        Ok(Level { rest, hidden: hidden || opaque == Opaque::Yes })
+    }
+
+    /// Lists a directory, sorted.
     fn list(&self, dir: &Path, opaque: Opaque) -> Result<Vec<Found>> {
         let host = self.root.host_path(dir);
-        let (open, mut names) =
-            root::names(self.root.open_dir(dir)?).map_err(|e| TreeError::io("list", &host)(e))?;
+        let listed = root::names(self.root.open_dir(dir)?);
+        let (open, mut names) = listed.map_err(|e| TreeError::io("list", &host)(e))?;
         let fd = open.fd().map_err(|e| TreeError::io("list", &host)(e))?;
         names.sort_unstable();
         let mut found = Vec::with_capacity(names.len());
@@ -117,17 +131,18 @@ impl LayerFiles {
                     && kind == FileKind::File
                     && stat.st_size == 0
                     && self.marks.is_file_whiteout(&host.join(&name));
-            if deleted {
-                found.extend((opaque != Opaque::Yes).then_some(Found::Whiteout(path)));
-                continue;
-            }
-            let target = match kind {
-                FileKind::Symlink => Some(
-                    root::read_link_at(fd.as_fd(), &name).map_err(TreeError::io("read the link", &path))?,
-                ),
-                _ => None,
-            };
-            found.push(Found::Entry(Entry::new(path, &stat, 0, target)));
+            found.push(if deleted {
+                Found::Whiteout(path)
+            } else {
+                let target = match kind {
+                    FileKind::Symlink => {
+                        let target = root::read_link_at(fd.as_fd(), &name);
+                        Some(target.map_err(TreeError::io("read the link", &path))?)
+                    }
+                    _ => None,
+                };
+                Found::Entry(Entry::new(path, &stat, 0, target))
+            });
         }
         Ok(found)
     }

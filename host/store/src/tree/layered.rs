@@ -16,7 +16,7 @@ use rustix::fs::Stat;
 use super::marks::{Marks, Opaque, is_whiteout};
 use super::root::{self, Root};
 use super::{
-    DigestIndex, Entry, FileKind, FileTree, KnownDigest, Result, TreeError, Xattrs, clean, digest_file, is_clean,
+    DigestIndex, Entry, FileKind, FileTree, KnownDigest, Result, TreeError, Xattrs, clean, digest_file, has_xattrs, is_clean,
 };
 use crate::parallel;
 
@@ -347,7 +347,7 @@ impl FileTree for LayeredView {
         let file = self.open(entry)?;
         let digest = digest_file(&file, entry.size).map_err(TreeError::io("read", &entry.path))?;
         if let Some(index) = &layer.digests {
-            let xattrs = !layer.root.xattrs(&entry.path)?.is_empty();
+            let xattrs = has_xattrs(&file).map_err(TreeError::io("read", &entry.path))?;
             index.put(&entry.path, KnownDigest { size: entry.size, mtime: entry.mtime, digest, xattrs });
         }
         Ok(digest)

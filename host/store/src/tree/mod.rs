@@ -31,7 +31,7 @@ pub use filter::{Filter, Verdict};
 pub use layered::{LayerDir, LayeredView};
 pub use marks::{Marks, is_overlay_xattr, is_portable_xattr};
 pub use memory::{MemoryNode, MemoryTree};
-pub use root::Root;
+pub use root::{Root, has_xattrs};
 pub use wildcard::{Expansion, expand, has_wildcards};
 
 /// Extended attributes, sorted by name.

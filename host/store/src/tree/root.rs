@@ -4,6 +4,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -281,6 +282,19 @@ pub(crate) fn read_xattrs(path: &Path) -> Result<Xattrs, Errno> {
     Ok(found)
 }
 
+/// Whether an open file has extended attributes that belong to the tree. Cheaper than reading them.
+pub fn has_xattrs(file: impl AsFd) -> io::Result<bool> {
+    let mut small = [0u8; 512];
+    let list = match rustix::fs::flistxattr(&file, &mut small) {
+        Ok(0) | Err(Errno::NOTSUP) => return Ok(false),
+        Ok(length) => small[..length].to_vec(),
+        Err(Errno::RANGE) => whole(|buffer| rustix::fs::flistxattr(&file, buffer))?,
+        Err(error) => return Err(error.into()),
+    };
+    let mut names = list.split(|b| *b == 0).filter(|name| !name.is_empty());
+    Ok(names.any(|name| is_portable_xattr(OsStr::from_bytes(name))))
+}
+
 /// Reads something into a buffer that grows until all of it fits. Linux's limit is 64 KiB.
 fn whole(read: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
     let mut buffer = vec![0u8; 512];
@@ -372,6 +386,8 @@ mod tests {
             }
         }
         let found = Root::new(dir.path()).xattrs(Path::new("f")).unwrap();
+        assert!(has_xattrs(File::open(&path).unwrap()).unwrap());
+        assert!(!has_xattrs(File::open(dir.path()).unwrap()).unwrap());
         assert_eq!(found[0], ("user.a".into(), vec![7; 3000]));
         assert!(found.is_sorted());
     }

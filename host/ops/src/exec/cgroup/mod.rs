@@ -90,7 +90,13 @@ impl Cgroups {
         self.hierarchies.iter().for_each(|h| remove_abandoned(&h.own));
     }
 
-    /// Takes the helper's cgroup away. The helper MUST have ended.
+    /// Does without a cgroup for the helper.
+    pub(crate) fn give_up_device_control(&mut self) {
+        self.clean_up();
+        self.devices = None;
+    }
+
+    /// Takes the helper's cgroup away. The helper MUST have ended, or never been started.
     pub(crate) fn clean_up(&self) {
         if let Some(devices) = &self.devices {
             remove(&devices.dir);

@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use lapstrake_llb::{Digest, Timestamp};
 use lapstrake_store::parallel;
-use lapstrake_store::tree::{Entry, Filter, Root, TreeError, digest_file};
+use lapstrake_store::tree::{Entry, Filter, Root, TreeError, digest_file, has_xattrs};
 use rustix::fs::Stat;
 use serde::{Deserialize, Serialize};
 
@@ -157,7 +157,7 @@ fn look(root: &Root, entry: &Entry) -> Result<(Stat, Digest, bool), TreeError> {
         }
         rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(0)).map_err(TreeError::io("read", &host()))?;
         let digest = digest_file(&file, entry.size).map_err(TreeError::io("read", &host()))?;
-        let xattrs = !root.xattrs(&entry.path)?.is_empty();
+        let xattrs = has_xattrs(&file).map_err(TreeError::io("read", &host()))?;
         let after = stat()?;
         let same = ctime(&before) == ctime(&after)
             && is_same_inode(&Entry::new(PathBuf::new(), &before, 0, None), &after);

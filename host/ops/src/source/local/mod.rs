@@ -10,9 +10,10 @@ mod follow;
 mod index;
 mod walk;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use lapstrake_llb::{Digest, LocalDiffer, LocalSource, Timestamp};
@@ -25,7 +26,8 @@ pub use error::LocalError;
 pub struct LocalTree {
     root: Root,
     top: Entry,
-    dirs: BTreeMap<PathBuf, Dir>,
+    /// By path. Lookups are many, and comparing paths by their components is slow.
+    dirs: HashMap<Box<[u8]>, Dir>,
     digest: Digest,
     read: Read,
 }
@@ -56,6 +58,21 @@ struct Node {
     ctime: Timestamp,
     /// Of a regular file, once it is known.
     content: Option<Content>,
+}
+
+impl Node {
+    /// The name, in a directory whose names start at `start`.
+    fn name(&self, start: usize) -> &[u8] {
+        &self.entry.path.as_os_str().as_bytes()[start..]
+    }
+}
+
+/// Where names start in the paths of what a directory holds.
+fn name_start(dir: &Path) -> usize {
+    match dir.as_os_str().len() {
+        0 => 0,
+        length => length + 1,
+    }
 }
 
 /// What is known of what a file holds.
@@ -97,21 +114,15 @@ impl LocalTree {
         let mut walk = walk::walk(&root, &filter, cancelled)?;
         let index = index.filter(|_| source.differ == LocalDiffer::Metadata);
         let read = index::fill(&root, &filter, &mut walk.dirs, index, cancelled)?;
-        let digest = Digest::of(b"");
-        let mut tree = Self {
-            root,
-            top: walk.top,
-            dirs: walk.dirs,
-            digest,
-            read,
-        };
+        let key = |path: PathBuf| Box::from(path.into_os_string().as_bytes());
+        let dirs = walk.dirs.into_iter().map(|(path, dir)| (key(path), dir)).collect();
+        let mut tree = Self { root, top: walk.top, dirs, digest: Digest::of(b""), read };
         tree.digest = content::digest(&tree, &Selection::path(""))?;
         Ok(tree)
     }
 
     /// Name of the index of a directory, for [`Store::index_file`](lapstrake_store::Store::index_file).
     pub fn index_name(root: &Path) -> String {
-        use std::os::unix::ffi::OsStrExt;
         let whole = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
         format!("local-{}", Digest::of(whole.as_os_str().as_bytes()).hex())
     }
@@ -132,11 +143,18 @@ impl LocalTree {
     }
 
     fn node(&self, path: &Path) -> Option<&Node> {
-        let dir = self.dirs.get(path.parent()?)?;
-        let found = dir
-            .entries
-            .binary_search_by(|node| node.entry.name().cmp(path.file_name().unwrap_or_default()));
+        let path = path.as_os_str().as_bytes();
+        let (parent, start) = match path.iter().rposition(|byte| *byte == b'/') {
+            Some(slash) => (&path[..slash], slash + 1),
+            None => (&b""[..], 0),
+        };
+        let dir = self.dirs.get(parent)?;
+        let found = dir.entries.binary_search_by(|node| node.name(start).cmp(&path[start..]));
         found.ok().map(|index| &dir.entries[index])
+    }
+
+    fn dir(&self, path: &Path) -> Option<&Dir> {
+        self.dirs.get(path.as_os_str().as_bytes())
     }
 
     fn content(&self, entry: &Entry) -> Result<(&Node, Content), TreeError> {
@@ -163,7 +181,7 @@ impl FileTree for LocalTree {
 
     fn read_dir(&self, dir: &Path) -> Result<Vec<Entry>, TreeError> {
         let dir = tree::clean(dir);
-        match (self.dirs.get(&dir), self.node(&dir)) {
+        match (self.dir(&dir), self.node(&dir)) {
             (Some(found), _) => Ok(found.entries.iter().map(|node| node.entry.clone()).collect()),
             (None, Some(_)) => Err(TreeError::NotADirectory(dir)),
             (None, None) => Err(TreeError::NotFound(dir)),

@@ -1,7 +1,7 @@
 //! One look at everything in a directory that is selected. Directories that hold nothing of it are not entered.
 //! Reads no file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -13,7 +13,7 @@ use lapstrake_store::tree::{Entry, FileKind, Filter, Root, TreeError, Verdict};
 use rustix::fs::{AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
-use super::{Dir, LocalError, Node};
+use super::{Dir, LocalError, Node, name_start};
 
 /// With fewer directories at a time, a second thread costs more than it brings.
 const PARALLEL_DIRS: usize = 8;
@@ -154,7 +154,8 @@ fn list(
             },
             _ => None,
         };
-        if kind == FileKind::Dir && verdict.enter {
+        // What is wanted is always entered.
+        if kind == FileKind::Dir {
             listing.enter.push((path.clone(), verdict.wanted));
         }
         let mut entry = Entry::new(path, &stat, 0, target);
@@ -165,10 +166,8 @@ fn list(
             content: None,
         });
     }
-    listing
-        .dir
-        .entries
-        .sort_unstable_by(|a, b| a.entry.name().cmp(b.entry.name()));
+    let start = name_start(dir);
+    listing.dir.entries.sort_unstable_by(|a, b| a.name(start).cmp(b.name(start)));
     Ok(listing)
 }
 
@@ -179,36 +178,25 @@ fn is_no_content(kind: FileKind, stat: &Stat) -> bool {
 
 /// Takes out directories that were only entered to look for something, and had nothing.
 fn prune(dirs: &mut BTreeMap<PathBuf, Dir>) {
+    let mut kept: HashMap<PathBuf, usize> = HashMap::new();
+    let mut removed: HashSet<PathBuf> = HashSet::new();
     // Deeper directories sort behind those that they are in.
-    let paths: Vec<PathBuf> = dirs.keys().rev().cloned().collect();
-    for path in paths {
-        let Some(parent) = path.parent() else { continue };
-        if dirs
-            .get(&path)
-            .is_some_and(|dir| !dir.wanted && dir.entries.is_empty())
-        {
-            dirs.remove(&path);
-            if let Some(above) = dirs.get_mut(parent) {
-                above.entries.retain(|node| node.entry.path != path);
+    for (path, dir) in dirs.iter().rev() {
+        let files = dir.entries.iter().filter(|node| !node.entry.is_dir()).count();
+        let stays = dir.wanted || files + kept.remove(path).unwrap_or_default() > 0;
+        match path.parent() {
+            Some(parent) if stays => *kept.entry(parent.to_owned()).or_default() += 1,
+            Some(_) => {
+                removed.insert(path.clone());
             }
+            None => {}
         }
     }
-    // A wanted directory that need not be entered is empty.
-    let empty: Vec<PathBuf> = dirs
-        .values()
-        .flat_map(|dir| &dir.entries)
-        .filter(|node| node.entry.is_dir() && !dirs.contains_key(&node.entry.path))
-        .map(|node| node.entry.path.clone())
-        .collect();
-    dirs.extend(empty.into_iter().map(|path| {
-        (
-            path,
-            Dir {
-                entries: Vec::new(),
-                wanted: true,
-            },
-        )
-    }));
+    let parents: HashSet<PathBuf> = removed.iter().filter_map(|path| path.parent().map(Path::to_owned)).collect();
+    dirs.retain(|path, _| !removed.contains(path));
+    for (_, dir) in dirs.iter_mut().filter(|(path, _)| parents.contains(*path)) {
+        dir.entries.retain(|node| !removed.contains(&node.entry.path));
+    }
 }
 
 /// Time of the last change of anything, which no program can set.

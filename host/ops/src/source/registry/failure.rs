@@ -111,7 +111,7 @@ pub(super) fn unauthorized(endpoint: &Endpoint<'_>, what: &str, message: String)
     let (host, what) = (endpoint.host.clone(), what.to_owned());
     match &endpoint.found.origin {
         CredentialOrigin::Nowhere => Error::CredentialsNeeded { host, what, message },
-        origin => Error::Unauthorized { host, what, credentials: origin.clone(), message },
+        origin => Error::Unauthorized { host, what, credentials: Box::new(origin.clone()), message },
     }
 }
 
