@@ -1,44 +1,282 @@
-//! Frontends that are not one, or misbehave: each is told with what it did and how a limit is raised.
+//! Frontends that are none, cannot be had, or misbehave: each is told with its name, the place that names it and what it
+//! did, and harms nothing. And what a frontend of one's own looks like when all is well.
 
-use std::path::PathBuf;
+mod answers;
+mod limits;
 
-use lapstrake_tests::{Place, place::program, skip};
+use std::fs;
 
-/// A component of tests/guests, as the build script made it.
-fn guest(name: &str) -> Option<PathBuf> {
-    let target = program().ancestors().find(|folder| folder.ends_with("target"))?.to_owned();
-    Some(target.join("frontends/guests").join(name)).filter(|file| file.is_file())
-}
+use lapstrake_tests::{Place, guests, skip};
 
-fn run(place: &Place, frontend: &str, target: &str, more: &[&str]) -> lapstrake_tests::Ran {
-    let mut arguments = vec!["build", "context", "--frontend", frontend, "--target", target, "--progress", "plain"];
-    arguments.extend(more);
-    place.dockerfile("anything\n").run(arguments)
-}
+/// Where the syntax line names the frontend.
+const PLACE: &str = "Dockerfile:1:10";
 
-#[test]
-fn what_is_no_component() {
+/// A place with a frontend in its context, named by the syntax line, and a build of the built-in frontend that is done.
+fn place_with(frontend: &[u8]) -> Place {
     let place = Place::new();
-    place.file("x.wasm", "not Wasm at all");
-    run(&place, "context/x.wasm", "x", &[]).fails(1, &["context/x.wasm", "not", "WebAssembly"]);
-    // An empty core module.
-    place.file("core.wasm", b"\0asm\x01\0\0\0");
-    run(&place, "context/core.wasm", "x", &[]).fails(1, &["core module", "component"]);
-    // An empty component.
-    place.file("empty.wasm", b"\0asm\x0d\0\x01\0");
-    run(&place, "context/empty.wasm", "x", &[]).fails(1, &["lapstrake:frontend"]);
-    run(&place, "context/none.wasm", "x", &[]).fails(1, &["none.wasm", "No such file"]);
-    run(&place, "dockerfil", "x", &[]).fails(1, &["dockerfil", "dockerfile"]);
+    place
+        .file("own.wasm", frontend)
+        .dockerfile("# syntax=./own.wasm\n");
+    place
+        .file("sound", "FROM base\nCOPY kept /kept\n")
+        .file("kept", "as it was");
+    place.build(&["-f", "context/sound"]).ok();
+    place
+}
+
+/// Fails the test unless the store has what it had, takes new things, and nothing is left behind.
+#[track_caller]
+fn assert_unharmed(place: &Place) {
+    place.assert_clean();
+    let again = place.build(&["-f", "context/sound"]).ok();
+    assert!(
+        again.count("CACHED") > 0,
+        "what was built before is gone:\n{}",
+        again.stderr
+    );
+    place.file("kept", "as it is now");
+    let (out, _) = place.build_local(&["-f", "context/sound"]);
+    assert_eq!(fs::read_to_string(out.join("kept")).unwrap(), "as it is now");
     place.assert_clean();
 }
 
+/// What a build is given beside the frontend, and what it must say.
+type Case<'a> = (&'a [&'a str], &'a [&'a str]);
+
+/// A frontend that the syntax line names fails these builds, which say all of that and where the frontend is named.
+#[track_caller]
+fn refused(frontend: &[u8], cases: &[Case<'_>]) {
+    let place = place_with(frontend);
+    for (more, texts) in cases {
+        let everywhere = ["context/own.wasm", PLACE, "# syntax=./own.wasm", "^^^^^^^^^^"];
+        place.build(more).fails(1, &[&everywhere, *texts].concat());
+    }
+    assert_unharmed(&place);
+}
+
+/// The same of tests/guests/rust in some of its ways.
+#[track_caller]
+fn misbehaves(cases: &[Case<'_>]) {
+    let Some(guest) = guest() else {
+        skip!("tests/guests are not built: run `make frontends`")
+    };
+    refused(&guest, cases);
+}
+
+fn guest() -> Option<Vec<u8>> {
+    guests::built("guests/rust").map(|file| fs::read(file).unwrap())
+}
+
+// ---- Not a frontend at all ----
+
 #[test]
-fn the_syntax_line_names_a_component_in_the_context() {
-    let Some(file) = guest("misbehave.wasm") else { skip!("tests/guests are not built") };
-    let place = Place::new();
-    std::fs::copy(file, place.path("context/own.wasm")).unwrap();
-    place.dockerfile("# syntax=./own.wasm\n");
-    place.run(["build", "context", "--target", "panic"]).fails(1, &["own.wasm"]);
-    place.dockerfile("# syntax=./none.wasm\n");
-    place.run(["build", "context"]).fails(1, &["none.wasm", "Dockerfile:1:10"]);
+fn not_wasm() {
+    refused(
+        &guests::read("not-wasm.wasm"),
+        &[(&[], &["is not a WebAssembly component: it is text"])],
+    );
+    refused(b"", &[(&[], &["is not a WebAssembly component: it is empty"])]);
+    refused(
+        b"\x7fELF\x02\x01\x01\0",
+        &[(&[], &["is not a WebAssembly component: it is native code"])],
+    );
+    refused(b"(component)", &[(&[], &["text format", "wasm-tools parse"])]);
+    refused(
+        b"\0asm\x0d\0\x01\0broken",
+        &[(&[], &["is not a valid WebAssembly component"])],
+    );
+}
+
+#[test]
+fn a_core_module() {
+    let texts = [
+        "core WebAssembly module, not a component",
+        "wasm-tools component new",
+    ];
+    refused(&guests::read("core-module.wat"), &[(&[], &texts)]);
+}
+
+#[test]
+fn a_component_of_another_world() {
+    let missing = "is no lapstrake frontend: it does not export lapstrake:frontend/frontend@0.1.0";
+    refused(&guests::read("empty.wat"), &[(&[], &[missing])]);
+    refused(&guests::read("other-world.wat"), &[(&[], &[missing])]);
+}
+
+#[test]
+fn a_component_of_another_version() {
+    let texts = ["made for lapstrake:frontend@0.2.0", "this lapstrake speaks 0.1"];
+    refused(&guests::read("other-version.wat"), &[(&[], &texts)]);
+}
+
+#[test]
+fn a_component_with_other_types() {
+    refused(
+        &guests::read("wrong-types.wat"),
+        &[(&[], &["another form of lapstrake:frontend@0.1.0"])],
+    );
+}
+
+#[test]
+fn a_component_that_wants_the_machines_files() {
+    let texts = [
+        "imports WASI (wasi:filesystem/preopens@0.2.0)",
+        "build it without",
+    ];
+    refused(&guests::read("wants-files.wat"), &[(&[], &texts)]);
+}
+
+#[test]
+fn a_file_that_is_too_large() {
+    let place = place_with(b"");
+    let file = fs::File::options()
+        .write(true)
+        .open(place.path("context/own.wasm"))
+        .unwrap();
+    file.set_len((256 << 20) + (1 << 20)).unwrap();
+    place.build(&[]).fails(
+        1,
+        &["own.wasm has 257 MiB; a frontend has at most 256 MiB", PLACE],
+    );
+    fs::remove_file(place.path("context/own.wasm")).unwrap();
+    assert_unharmed(&place);
+}
+
+// ---- Cannot be had ----
+
+/// A reference that fails as the syntax line's and as the option's.
+#[track_caller]
+fn cannot_be_had(reference: &str, texts: &[&str]) {
+    let place = place_with(b"");
+    let texts = [&[reference], texts].concat();
+    place
+        .build(&["-f", "context/sound", "--frontend", reference])
+        .fails(1, &texts);
+    place.dockerfile(&format!("# syntax={reference}\n"));
+    place
+        .build(&[])
+        .fails(1, &[&texts[..], &[PLACE, &"^".repeat(reference.len())]].concat());
+    assert_unharmed(&place);
+}
+
+#[test]
+fn no_such_file() {
+    cannot_be_had(
+        "./none.wasm",
+        &["cannot find the frontend", "No such file or directory"],
+    );
+}
+
+#[test]
+fn a_directory_or_a_device() {
+    cannot_be_had("./", &["cannot read the frontend", "not a regular file"]);
+    let place = place_with(b"");
+    place
+        .build(&["--frontend", "/dev/zero"])
+        .fails(1, &["/dev/zero", "not a regular file"]);
+    assert_unharmed(&place);
+}
+
+#[test]
+fn an_unknown_name() {
+    cannot_be_had(
+        "dockerfil",
+        &["names no frontend", "docker/dockerfile:1", "./frontend.wasm"],
+    );
+}
+
+#[test]
+fn an_unknown_version_of_a_built_in_frontend() {
+    cannot_be_had(
+        "docker/dockerfile:2",
+        &["the built-in dockerfile frontend is version 1"],
+    );
+}
+
+#[test]
+fn in_a_registry() {
+    let texts = [
+        "in a registry, which this version cannot fetch",
+        "docker/dockerfile:1",
+        "./frontend.wasm",
+    ];
+    cannot_be_had("registry.invalid/me/frontend:1", &texts);
+    cannot_be_had("oci:me/frontend", &texts);
+}
+
+#[test]
+fn at_a_url() {
+    let texts = [
+        "is a URL, which this version cannot fetch",
+        "download it",
+        "./frontend.wasm",
+    ];
+    cannot_be_had("https://host.invalid/frontend.wasm", &texts);
+}
+
+#[test]
+fn outside_of_the_context() {
+    let place = place_with(b"");
+    fs::write(place.path("outside.wasm"), "not read").unwrap();
+    std::os::unix::fs::symlink("../outside.wasm", place.path("context/link.wasm")).unwrap();
+    let absolute = place.path("outside.wasm");
+    // A file that is not there gets the same answer: a build file cannot ask what exists elsewhere.
+    for reference in [
+        "../outside.wasm",
+        "../none.wasm",
+        "./link.wasm",
+        "a/../../outside.wasm",
+        absolute.to_str().unwrap(),
+    ] {
+        place.dockerfile(&format!("# syntax={reference}\n"));
+        let texts = [reference, "outside of the build context", "--frontend", PLACE];
+        let ran = place.build(&[]).fails(1, &texts);
+        assert!(!ran.stderr.contains("No such file"), "{}", ran.stderr);
+    }
+    // Whoever types the command may name any file; this one is read.
+    place
+        .build(&["--frontend", "outside.wasm"])
+        .fails(1, &["outside.wasm is not a WebAssembly component"]);
+    assert_unharmed(&place);
+}
+
+// ---- All is well ----
+
+#[test]
+fn a_frontend_of_ones_own() {
+    let Some(hello) = guests::built("examples/hello") else {
+        skip!("the example is not built: run `make frontends`")
+    };
+    let place = place_with(&fs::read(&hello).unwrap());
+    place
+        .file("greeting", "say Hello, option\n")
+        .dockerfile("# syntax=./own.wasm\nsay Hello, syntax line\n");
+    for (more, text) in [
+        (
+            &["-f", "context/greeting", "--frontend", hello.to_str().unwrap()][..],
+            "Hello, option\n",
+        ),
+        (&[], "Hello, syntax line\n"),
+    ] {
+        let (out, _) = place.build_local(more);
+        assert_eq!(fs::read_to_string(out.join("hello.txt")).unwrap(), text);
+        assert_eq!(
+            place.build(more).ok().count("CACHED"),
+            1,
+            "the second build runs nothing"
+        );
+    }
+    assert_unharmed(&place);
+}
+
+#[test]
+fn a_mistake_in_the_language_of_ones_own() {
+    let Some(hello) = guests::built("examples/hello") else {
+        skip!("the example is not built: run `make frontends`")
+    };
+    let place = place_with(&fs::read(hello).unwrap());
+    place.dockerfile("# syntax=./own.wasm\nsay Hello\nint /hello.txt\n");
+    let shown = "error[UnknownWord]: there is no word \"int\"\n  --> Dockerfile:3:1\n   |\n 3 | int /hello.txt\n   | ^^^^^^^^^^^^^^\n  help: did you mean \"into\"?\n";
+    place.build(&[]).fails(1, &[shown]);
+    assert_unharmed(&place);
 }

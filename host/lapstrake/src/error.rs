@@ -110,6 +110,8 @@ pub struct FrontendFailure {
     pub place: Option<(SourceFile, SourceRange)>,
     /// Whether an answer that it got was a failure of a registry, the network or the store.
     pub environment: bool,
+    /// What to do about an answer that was a failure.
+    pub hint: Option<&'static str>,
 }
 
 /// A solver's failure with the sources of the graph.
@@ -150,6 +152,8 @@ impl Error {
             Self::BuildFile(BuildFileError::NotFound { .. }) => "name it with --file",
             Self::BuildFile(BuildFileError::NotUtf8 { .. }) => "save the file as UTF-8",
             Self::Solve(failure) => return solve_hint(&failure.source),
+            Self::Worker(error) => return error.hint().map(str::to_owned),
+            Self::Frontend(failure) => return failure.hint.map(str::to_owned),
             Self::Store(_) => "another state directory can be given with --root",
             _ => return None,
         };
@@ -221,8 +225,7 @@ fn solve_hint(error: &SolveError<lapstrake_ops::Error, lapstrake_store::Error>) 
         lapstrake_ops::Error::Exec(ExecError::TimedOut { .. }) => {
             Some("more time can be given with --step-timeout".to_owned())
         }
-        lapstrake_ops::Error::NotAllowed { entitlement } => Some(format!("allow it with --allow {entitlement}")),
-        _ => None,
+        other => other.hint().map(str::to_owned),
     }
 }
 

@@ -36,7 +36,9 @@ impl Error {
                 "check the name and the network; a registry that speaks plain HTTP needs `http = true` under \
                  [registry.\"HOST\"] in the configuration file, one with its own certificate authority `ca`"
             }
-            Unauthorized { .. } => "log in again with `docker login HOST`, or correct the entry that is named",
+            Unauthorized { .. } => {
+                "log in again with `docker login HOST`, or correct the entry that is named"
+            }
             CredentialsNeeded { .. } => "log in with `docker login HOST`, or check the name of the image",
             NotFound { .. } => "check the name and the tag of the image",
             RateLimited { .. } => {
@@ -46,15 +48,23 @@ impl Error {
                 "choose a platform that the image has with --platform, or for one stage with FROM --platform"
             }
             NoSystemCertificates => "install the package ca-certificates, or name a file in SSL_CERT_FILE",
-            ForeignLayer { .. } => "push the image again with the layer in it (`--allow-nondistributable-artifacts`)",
-            Schema1 { .. } => "push the image again with a tool of this decade, such as skopeo copy --format oci",
+            ForeignLayer { .. } => {
+                "push the image again with the layer in it (`--allow-nondistributable-artifacts`)"
+            }
+            Schema1 { .. } => {
+                "push the image again with a tool of this decade, such as skopeo copy --format oci"
+            }
             NotAnImage { .. } => "this is another kind of artifact; check the name of the image",
             DigestMismatch { .. } | BlobSize { .. } | DiffIdMismatch { .. } => {
                 "the content is damaged where it comes from: push the image, or write the layout, again"
             }
             NotALayout { .. } => "a layout has the files oci-layout and index.json and the folder blobs",
-            NotAllowed { entitlement: "network.host" } => "allow it with --allow network.host",
-            NotAllowed { entitlement: "security.insecure" } => "allow it with --allow security.insecure",
+            NotAllowed {
+                entitlement: "network.host",
+            } => "allow it with --allow network.host",
+            NotAllowed {
+                entitlement: "security.insecure",
+            } => "allow it with --allow security.insecure",
             NoSecret { .. } => "give it with --secret id=ID,src=FILE or --secret id=ID,env=VARIABLE",
             NoSshAgent { .. } => "give it with --ssh ID, or --ssh ID=SOCKET",
             _ => return None,
@@ -69,10 +79,18 @@ mod tests {
     #[test]
     fn the_side_is_told() {
         let text = || "x".to_owned();
-        assert!(Error::NotFound { what: text(), host: text() }.is_environment());
+        assert!(
+            Error::NotFound {
+                what: text(),
+                host: text()
+            }
+            .is_environment()
+        );
         assert!(!Error::NoRoot.is_environment());
         assert!(!Error::NoSecret { id: text() }.is_environment());
-        let denied = Error::NotAllowed { entitlement: "network.host" };
+        let denied = Error::NotAllowed {
+            entitlement: "network.host",
+        };
         assert!(denied.hint().unwrap().contains("--allow network.host"));
         assert_eq!(Error::Cancelled.hint(), None);
     }

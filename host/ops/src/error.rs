@@ -305,7 +305,10 @@ pub enum Error {
         host: String,
     },
     /// Too many requests.
-    #[error("registry {host} limits the rate of requests, and does not give {what}{}", tail(message))]
+    #[error(
+        "registry {host} limits the rate of requests, and does not give {what}{}",
+        tail(message)
+    )]
     RateLimited {
         /// The registry.
         host: String,

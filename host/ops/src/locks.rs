@@ -32,7 +32,11 @@ pub(crate) struct Guard<'a> {
 
 impl Locks {
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder, held: Mutex::default(), freed: Condvar::new() }
+        Self {
+            folder,
+            held: Mutex::default(),
+            freed: Condvar::new(),
+        }
     }
 
     /// Waits until nobody else holds the lock. `name` is a plain file name.
@@ -45,24 +49,45 @@ impl Locks {
             if cancelled() {
                 return Err(Error::Cancelled);
             }
-            held = self.freed.wait_timeout(held, PATIENCE).unwrap_or_else(PoisonError::into_inner).0;
+            held = self
+                .freed
+                .wait_timeout(held, PATIENCE)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         held.insert(name.to_owned());
         drop(held);
         // From here on the guard takes the name back whatever happens.
-        let mut guard = Guard { locks: self, name: name.to_owned(), file: None };
+        let mut guard = Guard {
+            locks: self,
+            name: name.to_owned(),
+            file: None,
+        };
         guard.file = Some(self.lock_file(name, cancelled)?);
         Ok(guard)
     }
 
     fn lock_file(&self, name: &str, cancelled: &dyn Fn() -> bool) -> Result<File> {
         let path = self.folder.join(name);
-        let fail = |source| Error::Lock { path: path.clone(), source };
+        let fail = |source| Error::Lock {
+            path: path.clone(),
+            source,
+        };
         loop {
-            let open = || File::options().write(true).create(true).truncate(false).open(&path);
+            let open = || {
+                File::options()
+                    .write(true)
+                    .create(true)
+                    .truncate(false)
+                    .open(&path)
+            };
             let file = match open() {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).map_err(fail)?;
+                    fs::DirBuilder::new()
+                        .recursive(true)
+                        .mode(0o700)
+                        .create(&self.folder)
+                        .map_err(fail)?;
                     open()
                 }
                 other => other,
@@ -100,7 +125,11 @@ impl Drop for Guard<'_> {
             let _ = fs::remove_file(self.locks.folder.join(&self.name));
             drop(file);
         }
-        self.locks.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+        self.locks
+            .held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.name);
         self.locks.freed.notify_all();
     }
 }
@@ -115,7 +144,10 @@ mod tests {
     fn one_at_a_time_even_with_two_sets_of_locks() {
         let directory = tempfile::tempdir().unwrap();
         // Two sets know nothing of each other, as two processes.
-        let sets = [Locks::new(directory.path().join("locks")), Locks::new(directory.path().join("locks"))];
+        let sets = [
+            Locks::new(directory.path().join("locks")),
+            Locks::new(directory.path().join("locks")),
+        ];
         let inside = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for turn in 0..8 {

@@ -22,7 +22,14 @@ impl Records for StoreRecords {
 
     fn find(&self, keys: &[Digest]) -> Result<Vec<Option<Record>>, Self::Error> {
         let found = self.0.find_records(keys)?.into_iter();
-        Ok(found.map(|record| record.map(|record| Record { id: record.id, payload: record.payload })).collect())
+        Ok(found
+            .map(|record| {
+                record.map(|record| Record {
+                    id: record.id,
+                    payload: record.payload,
+                })
+            })
+            .collect())
     }
 
     fn save(&self, keys: &[Digest], record: &Record, description: &str) -> Result<(), Self::Error> {
@@ -30,11 +37,14 @@ impl Records for StoreRecords {
         let mut layers: Vec<LayerId> = trees.into_iter().flatten().flat_map(|tree| tree.layers).collect();
         layers.sort_unstable();
         layers.dedup();
-        self.0.save_record(keys, &record.id, &record.payload, &layers, description)
+        self.0
+            .save_record(keys, &record.id, &record.payload, &layers, description)
     }
 
     fn alias(&self, pairs: &[(Digest, Digest)]) -> Result<(), Self::Error> {
-        pairs.iter().try_for_each(|(id, key)| self.0.add_record_keys(id, std::slice::from_ref(key)))
+        pairs
+            .iter()
+            .try_for_each(|(id, key)| self.0.add_record_keys(id, std::slice::from_ref(key)))
     }
 
     fn remove(&self, id: &Digest) -> Result<(), Self::Error> {
@@ -64,7 +74,13 @@ mod tests {
     #[test]
     fn trees_survive_and_damage_is_seen() {
         let layer = |text: &str| text.parse::<LayerId>().unwrap();
-        let trees = vec![Some(Tree { layers: vec![layer("1"), layer("zz")] }), None, Some(Tree::default())];
+        let trees = vec![
+            Some(Tree {
+                layers: vec![layer("1"), layer("zz")],
+            }),
+            None,
+            Some(Tree::default()),
+        ];
         let payload = encode(&trees).unwrap();
         assert_eq!(decode(&payload), Some(trees));
         assert_eq!(decode(&payload[1..]), None);
@@ -78,12 +94,21 @@ mod tests {
         let layer = store.new_layer().unwrap().commit(&LayerMeta::default()).unwrap();
         let records = StoreRecords::new(store.clone());
         let key = |text: &str| Digest::of(text.as_bytes());
-        let payload = encode(&[Some(Tree { layers: vec![layer, layer] })]).unwrap();
-        let record = Record { id: key("a"), payload };
+        let payload = encode(&[Some(Tree {
+            layers: vec![layer, layer],
+        })])
+        .unwrap();
+        let record = Record {
+            id: key("a"),
+            payload,
+        };
         records.save(&[key("a"), key("b")], &record, "a step").unwrap();
         records.alias(&[(key("a"), key("c"))]).unwrap();
         let keys = [key("c"), key("x"), key("b")];
-        assert_eq!(records.find(&keys).unwrap(), [Some(record.clone()), None, Some(record)]);
+        assert_eq!(
+            records.find(&keys).unwrap(),
+            [Some(record.clone()), None, Some(record)]
+        );
         store.remove_layer(layer).unwrap();
         assert_eq!(records.find(&keys).unwrap(), [None, None, None]);
     }

@@ -32,7 +32,10 @@ pub struct KnownSecrets {
 impl fmt::Debug for KnownSecrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ids: Vec<_> = self.secrets.keys().collect();
-        f.debug_struct("KnownSecrets").field("secrets", &ids).field("ssh_agents", &self.ssh_agents).finish()
+        f.debug_struct("KnownSecrets")
+            .field("secrets", &ids)
+            .field("ssh_agents", &self.ssh_agents)
+            .finish()
     }
 }
 

@@ -6,10 +6,12 @@ mod support;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use lapstrake_llb::*;
 use lapstrake_ops::exec::Exit;
-use lapstrake_ops::{Entitlements, Error, KnownSecrets};
+use lapstrake_ops::{Entitlements, Error, FileError, KnownSecrets};
+use lapstrake_solver::{CancelToken, SolveError};
 use serde_json::json;
 use support::chain;
 use support::graph::{Bench, Graph, HELPER_VARIABLE, bind, can_run_containers};
@@ -33,19 +35,36 @@ fn a_second_build_executes_nothing() {
     let mut graph = Graph::default();
     let (base, context) = (graph.base(), graph.local());
     let copied = graph.copy("copy", Some(base), context, "/in", "/work/");
-    let ran = graph.run("run", copied, "tr a-z A-Z < /work/in > /work/out; echo done", Vec::new());
+    let ran = graph.run(
+        "run",
+        copied,
+        "tr a-z A-Z < /work/in > /work/out; echo done",
+        Vec::new(),
+    );
     let last = graph.copy("take", None, ran, "/work/out", "/result");
     let first = bench.solve(&graph, &[last, ran]);
     assert_eq!(first.read(0, "result").unwrap(), "SOME TEXT");
     assert_eq!(first.read(1, "work/out").unwrap(), "SOME TEXT");
     assert_eq!(first.told.log, "done\n");
-    assert!(["copy", "run", "take"].iter().all(|name| first.told.executed.iter().any(|e| e == name)));
+    assert!(
+        ["copy", "run", "take"]
+            .iter()
+            .all(|name| first.told.executed.iter().any(|e| e == name))
+    );
     assert_eq!(first.trees[1].layers.len(), 3);
 
     let second = bench.solve(&graph, &[last, ran]);
     assert_eq!(second.trees, first.trees);
     // The sources are asked what they are, and nothing more.
-    assert!(second.told.executed.iter().all(|name| name == "base" || name == "context"), "{:?}", second.told);
+    assert!(
+        second
+            .told
+            .executed
+            .iter()
+            .all(|name| name == "base" || name == "context"),
+        "{:?}",
+        second.told
+    );
     assert_eq!(second.told.log, "");
 }
 
@@ -85,11 +104,86 @@ fn what_is_not_copied_does_not_count() {
     fs::write(bench.context.join("unused"), "2").unwrap();
     let second = bench.solve(&graph, &[again]);
     assert_eq!(second.trees, first.trees);
-    assert!(!second.told.executed.iter().any(|name| name == "copy" || name == "above"), "{:?}", second.told);
+    assert!(
+        !second
+            .told
+            .executed
+            .iter()
+            .any(|name| name == "copy" || name == "above"),
+        "{:?}",
+        second.told
+    );
 
     fs::write(bench.context.join("used"), "22").unwrap();
     let third = bench.solve(&graph, &[again]);
     assert_eq!(third.read(0, "again").unwrap(), "22");
+}
+
+#[test]
+fn a_source_that_is_missing_is_named() {
+    let bench = Bench::new();
+    let mut graph = Graph::default();
+    let (context, data) = (graph.local(), graph.file("/x", ""));
+    for from in [context, data] {
+        let copied = graph.copy("copy", None, from, "/none", "/");
+        let (error, _) = bench.failure(&graph, copied);
+        assert!(
+            matches!(&error, Error::File(FileError::SourceMissing { path }) if path == "/none"),
+            "{}",
+            chain(&error)
+        );
+    }
+}
+
+#[test]
+fn a_build_that_nobody_wants_ends_soon_and_leaves_nothing() {
+    if !can_run_containers() {
+        return;
+    }
+    let bench = Bench::new();
+    let mut graph = Graph::default();
+    let base = graph.base();
+    let ran = graph.run(
+        "run",
+        base,
+        "sleep 1000",
+        vec![cache("/cache", |cache| {
+            cache.sharing = CacheSharing::Locked;
+        })],
+    );
+    let token = CancelToken::new();
+    let canceller = token.clone();
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            std::thread::sleep(Duration::from_millis(500));
+            canceller.cancel();
+        });
+        let failure = bench.solve_until(&graph, &[ran], token).map(drop).unwrap_err();
+        assert!(
+            matches!(failure.0, SolveError::Cancelled),
+            "{}",
+            chain(&failure.0)
+        );
+    });
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    let store = bench.directory.path().join("store");
+    let left: Vec<_> = fs::read_dir(store.join("tmp"))
+        .unwrap()
+        .flat_map(|session| fs::read_dir(session.unwrap().path()).into_iter().flatten())
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    // The lock on the cache is free again.
+    let again = graph.run(
+        "again",
+        base,
+        "true",
+        vec![cache("/cache", |cache| {
+            cache.sharing = CacheSharing::Locked;
+        })],
+    );
+    bench.solve(&graph, &[again]);
 }
 
 #[test]
@@ -138,7 +232,12 @@ fn a_read_only_mount_counts_by_its_content() {
     let mut graph = Graph::default();
     let (base, context) = (graph.base(), graph.local());
     let script = "cat /mnt/a > /out; ! touch /mnt/b 2>/dev/null";
-    let ran = graph.run("run", base, script, vec![bind("/mnt", context, "src", true, false)]);
+    let ran = graph.run(
+        "run",
+        base,
+        script,
+        vec![bind("/mnt", context, "src", true, false)],
+    );
     let first = bench.solve(&graph, &[ran]);
     assert_eq!(first.read(0, "out").unwrap(), "1");
     fs::write(bench.context.join("elsewhere"), "x").unwrap();
@@ -156,11 +255,16 @@ fn mounts_are_outputs_or_lose_what_is_written() {
     let mut graph = Graph::default();
     let (base, data) = (graph.base(), graph.file("/data", "old"));
     let script = "echo new > /kept/data; echo new > /lost/data; echo more > /kept/more; test ! -e /ro/more";
-    let ran = graph.run("run", base, script, vec![
-        bind("/kept", data, "", false, true),
-        bind("/lost", data, "", false, false),
-        bind("/ro", data, "", true, true),
-    ]);
+    let ran = graph.run(
+        "run",
+        base,
+        script,
+        vec![
+            bind("/kept", data, "", false, true),
+            bind("/lost", data, "", false, false),
+            bind("/ro", data, "", true, true),
+        ],
+    );
     let output = |output| Edge { output, ..ran };
     let solved = bench.solve(&graph, &[output(0), output(1), output(2), data]);
     assert_eq!(solved.read(1, "data").unwrap(), "new\n");
@@ -171,9 +275,15 @@ fn mounts_are_outputs_or_lose_what_is_written() {
 }
 
 fn cache(target: &str, change: impl FnOnce(&mut CacheMount)) -> Mount {
-    let mut cache = CacheMount { id: "cache".to_owned(), ..CacheMount::default() };
+    let mut cache = CacheMount {
+        id: "cache".to_owned(),
+        ..CacheMount::default()
+    };
     change(&mut cache);
-    Mount { target: target.to_owned(), kind: MountKind::Cache(cache) }
+    Mount {
+        target: target.to_owned(),
+        kind: MountKind::Cache(cache),
+    }
 }
 
 #[test]
@@ -193,9 +303,19 @@ fn cache_mounts_are_there_again_and_in_no_layer() {
     };
     assert_eq!(count(1, cache("/cache", |_| ())), 1);
     assert_eq!(count(2, cache("/cache", |_| ())), 2);
-    assert_eq!(count(3, cache("/cache", |cache| cache.sharing = CacheSharing::Locked)), 3);
-    assert_eq!(count(4, cache("/cache", |cache| cache.id = "other".to_owned())), 1);
-    assert_eq!(count(4, cache("/cache", |cache| cache.id = "other".to_owned())), 1, "the step itself is cached");
+    assert_eq!(
+        count(3, cache("/cache", |cache| cache.sharing = CacheSharing::Locked)),
+        3
+    );
+    assert_eq!(
+        count(4, cache("/cache", |cache| cache.id = "other".to_owned())),
+        1
+    );
+    assert_eq!(
+        count(4, cache("/cache", |cache| cache.id = "other".to_owned())),
+        1,
+        "the step itself is cached"
+    );
 
     // A seed fills a new one, and makes it another one.
     let seeded = |number: u32, text: &str| {
@@ -207,7 +327,13 @@ fn cache_mounts_are_there_again_and_in_no_layer() {
             cache.selector = "/deep/seed".to_owned();
         });
         let ran = graph.run("run", base, &script, vec![mount]);
-        bench.solve(&graph, &[ran]).read(0, "lines").unwrap().trim().parse::<u32>().unwrap()
+        bench
+            .solve(&graph, &[ran])
+            .read(0, "lines")
+            .unwrap()
+            .trim()
+            .parse::<u32>()
+            .unwrap()
     };
     assert_eq!(seeded(1, "a\nb\n"), 3);
     assert_eq!(seeded(2, "a\nb\n"), 4);
@@ -240,14 +366,31 @@ fn a_tmpfs_is_empty_and_leaves_nothing() {
     let bench = Bench::new();
     let mut graph = Graph::default();
     let base = graph.base();
-    let tmpfs = Mount { target: "/tmp".to_owned(), kind: MountKind::Tmpfs(TmpfsMount { size: Some(1 << 20) }) };
-    let ran = graph.run("run", base, "touch /tmp/x; grep ' /tmp tmpfs ' /proc/mounts", vec![tmpfs]);
+    let tmpfs = Mount {
+        target: "/tmp".to_owned(),
+        kind: MountKind::Tmpfs(TmpfsMount { size: Some(1 << 20) }),
+    };
+    let ran = graph.run(
+        "run",
+        base,
+        "touch /tmp/x; grep ' /tmp tmpfs ' /proc/mounts",
+        vec![tmpfs],
+    );
     assert_eq!(bench.solve(&graph, &[ran]).read(0, "tmp/x"), None);
 }
 
 fn secret(id: &str, optional: bool) -> Mount {
-    let secret = SecretMount { id: id.to_owned(), uid: 0, gid: 0, mode: 0o400, optional };
-    Mount { target: "/run/secret".to_owned(), kind: MountKind::Secret(secret) }
+    let secret = SecretMount {
+        id: id.to_owned(),
+        uid: 0,
+        gid: 0,
+        mode: 0o400,
+        optional,
+    };
+    Mount {
+        target: "/run/secret".to_owned(),
+        kind: MountKind::Secret(secret),
+    }
 }
 
 /// Every file below a directory that holds some bytes.
@@ -258,7 +401,10 @@ fn files_with(directory: &Path, needle: &[u8]) -> Vec<std::path::PathBuf> {
         if kind.is_dir() {
             found.extend(files_with(&path, needle));
         } else if kind.is_file()
-            && fs::read(&path).unwrap_or_default().windows(needle.len()).any(|window| window == needle)
+            && fs::read(&path)
+                .unwrap_or_default()
+                .windows(needle.len())
+                .any(|window| window == needle)
         {
             found.push(path);
         }
@@ -278,14 +424,25 @@ fn secrets_are_seen_by_the_command_and_by_nobody_else() {
     let script = "test $(cat /run/secret) = $TOKEN && test ${#TOKEN} = 19 && stat -c %a /run/secret > /mode";
     let ran = graph.exec("run", base, script, vec![secret("s", false)], |op| {
         let (name, secret_id) = ("TOKEN".to_owned(), "s".to_owned());
-        op.secret_env = vec![SecretEnv { name, secret_id, optional: false }];
+        op.secret_env = vec![SecretEnv {
+            name,
+            secret_id,
+            optional: false,
+        }];
     });
     let (error, _) = bench.failure(&graph, ran);
-    assert!(matches!(&error, Error::NoSecret { id } if id == "s"), "{}", chain(&error));
+    assert!(
+        matches!(&error, Error::NoSecret { id } if id == "s"),
+        "{}",
+        chain(&error)
+    );
 
     let known = |value: &str| {
         let secrets = [("s".to_owned(), value.as_bytes().to_vec())].into();
-        Arc::new(KnownSecrets { secrets, ..KnownSecrets::default() })
+        Arc::new(KnownSecrets {
+            secrets,
+            ..KnownSecrets::default()
+        })
     };
     bench.secrets = known(value);
     let solved = bench.solve(&graph, &[ran]);
@@ -298,7 +455,12 @@ fn secrets_are_seen_by_the_command_and_by_nobody_else() {
     bench.secrets = known("another-secret-value");
     assert_eq!(bench.solve(&graph, &[ran]).trees, solved.trees);
 
-    let optional = graph.run("optional", base, "test ! -e /run/secret", vec![secret("none", true)]);
+    let optional = graph.run(
+        "optional",
+        base,
+        "test ! -e /run/secret",
+        vec![secret("none", true)],
+    );
     bench.solve(&graph, &[optional]);
     bench.secrets = Arc::new(KnownSecrets {
         secrets: [("s".to_owned(), vec![0xff, 0xfe])].into(),
@@ -306,7 +468,11 @@ fn secrets_are_seen_by_the_command_and_by_nobody_else() {
     });
     let variable = graph.exec("variable", base, "true", Vec::new(), |op| {
         let (name, secret_id) = ("TOKEN".to_owned(), "s".to_owned());
-        op.secret_env = vec![SecretEnv { name, secret_id, optional: false }];
+        op.secret_env = vec![SecretEnv {
+            name,
+            secret_id,
+            optional: false,
+        }];
     });
     let (error, _) = bench.failure(&graph, variable);
     assert!(matches!(error, Error::SecretNotText { .. }));
@@ -321,18 +487,39 @@ fn an_ssh_agent_is_a_socket_in_the_container() {
     let socket = bench.directory.path().join("agent");
     let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     let agent = |optional| {
-        let agent = SecretMount { id: "default".to_owned(), optional, mode: 0o600, ..SecretMount::default() };
-        Mount { target: "/run/agent".to_owned(), kind: MountKind::Ssh(agent) }
+        let agent = SecretMount {
+            id: "default".to_owned(),
+            optional,
+            mode: 0o620,
+            uid: 12,
+            gid: 34,
+        };
+        Mount {
+            target: "/run/agent".to_owned(),
+            kind: MountKind::Ssh(agent),
+        }
     };
     let mut graph = Graph::default();
     let base = graph.base();
-    let needed = graph.run("needed", base, "test -S /run/agent", vec![agent(false)]);
+    let needed = graph.run(
+        "needed",
+        base,
+        "test -S /run/agent && test $(stat -c %a:%u:%g /run/agent) = 620:12:34",
+        vec![agent(false)],
+    );
     let optional = graph.run("optional", base, "test ! -e /run/agent", vec![agent(true)]);
     let (error, _) = bench.failure(&graph, needed);
-    assert!(matches!(&error, Error::NoSshAgent { id } if id == "default"), "{}", chain(&error));
+    assert!(
+        matches!(&error, Error::NoSshAgent { id } if id == "default"),
+        "{}",
+        chain(&error)
+    );
     bench.solve(&graph, &[optional]);
     let ssh_agents = [("default".to_owned(), socket)].into();
-    bench.secrets = Arc::new(KnownSecrets { ssh_agents, ..KnownSecrets::default() });
+    bench.secrets = Arc::new(KnownSecrets {
+        ssh_agents,
+        ..KnownSecrets::default()
+    });
     bench.solve(&graph, &[needed]);
 }
 
@@ -347,13 +534,32 @@ fn a_command_that_fails_is_told_and_not_recorded() {
     let ran = graph.run("run", base, "echo before >&2; exit 3", Vec::new());
     for _ in 0..2 {
         let (error, told) = bench.failure(&graph, ran);
-        assert!(matches!(&error, Error::Command { exit: Exit::Code(3), .. }), "{}", chain(&error));
-        assert!(error.to_string().ends_with("did not complete successfully: exit code: 3"), "{error}");
+        assert!(
+            matches!(
+                &error,
+                Error::Command {
+                    exit: Exit::Code(3),
+                    ..
+                }
+            ),
+            "{}",
+            chain(&error)
+        );
+        assert!(
+            error
+                .to_string()
+                .ends_with("did not complete successfully: exit code: 3"),
+            "{error}"
+        );
         assert_eq!(told.log, "before\n", "it runs again");
     }
-    let valid = graph.exec("valid", base, "exit 3", Vec::new(), |op| op.valid_exit_codes = vec![3]);
+    let valid = graph.exec("valid", base, "exit 3", Vec::new(), |op| {
+        op.valid_exit_codes = vec![3]
+    });
     bench.solve(&graph, &[valid]);
-    let missing = graph.exec("missing", base, "", Vec::new(), |op| op.args = vec!["no-such-program".to_owned()]);
+    let missing = graph.exec("missing", base, "", Vec::new(), |op| {
+        op.args = vec!["no-such-program".to_owned()]
+    });
     let (error, _) = bench.failure(&graph, missing);
     assert!(chain(&error).contains("no-such-program"), "{}", chain(&error));
 }
@@ -363,14 +569,25 @@ fn what_the_build_may_not_is_refused() {
     let mut bench = Bench::new();
     let mut graph = Graph::default();
     let base = graph.base();
-    let host = graph.exec("host", base, "true", Vec::new(), |op| op.network = NetworkMode::Host);
-    let insecure = graph.exec("insecure", base, "true", Vec::new(), |op| op.security = SecurityMode::Insecure);
+    let host = graph.exec("host", base, "true", Vec::new(), |op| {
+        op.network = NetworkMode::Host
+    });
+    let insecure = graph.exec("insecure", base, "true", Vec::new(), |op| {
+        op.security = SecurityMode::Insecure
+    });
     for (edge, name) in [(host, "network.host"), (insecure, "security.insecure")] {
         let (error, _) = bench.failure(&graph, edge);
-        assert!(matches!(&error, Error::NotAllowed { entitlement } if *entitlement == name), "{}", chain(&error));
+        assert!(
+            matches!(&error, Error::NotAllowed { entitlement } if *entitlement == name),
+            "{}",
+            chain(&error)
+        );
     }
     if can_run_containers() {
-        bench.entitlements = Entitlements { network_host: true, security_insecure: true };
+        bench.entitlements = Entitlements {
+            network_host: true,
+            security_insecure: true,
+        };
         bench.solve(&graph, &[host, insecure]);
     }
 }
@@ -381,14 +598,33 @@ fn what_this_version_has_not_is_named() {
     let mut graph = Graph::default();
     let git = graph.add("git", Op::Source(SourceOp::Git(GitSource::default())));
     let http = graph.add("http", Op::Source(SourceOp::Http(HttpSource::default())));
-    let build = graph.add("build", Op::Build(BuildOp { input: git, filename: "x".to_owned() }));
+    let build = graph.add(
+        "build",
+        Op::Build(BuildOp {
+            input: git,
+            filename: "x".to_owned(),
+        }),
+    );
     for (edge, name) in [(git, "git source"), (http, "http source"), (build, "git source")] {
         let (error, _) = bench.failure(&graph, edge);
-        assert!(matches!(&error, Error::Unsupported { op } if *op == name), "{}", chain(&error));
+        assert!(
+            matches!(&error, Error::Unsupported { op } if *op == name),
+            "{}",
+            chain(&error)
+        );
     }
     let data = graph.file("/x", "");
-    let build = graph.add("build", Op::Build(BuildOp { input: data, filename: "x".to_owned() }));
-    assert!(matches!(bench.failure(&graph, build).0, Error::Unsupported { op: "build" }));
+    let build = graph.add(
+        "build",
+        Op::Build(BuildOp {
+            input: data,
+            filename: "x".to_owned(),
+        }),
+    );
+    assert!(matches!(
+        bench.failure(&graph, build).0,
+        Error::Unsupported { op: "build" }
+    ));
 }
 
 #[test]
@@ -397,15 +633,29 @@ fn merges_stack_and_diffs_take_apart() {
     let mut graph = Graph::default();
     let (a, b) = (graph.file("/a", "1"), graph.file("/b", "2"));
     let over = graph.file("/a", "3");
-    let merged = graph.add("merge", Op::Merge(MergeOp { inputs: vec![a, b, over] }));
+    let merged = graph.add(
+        "merge",
+        Op::Merge(MergeOp {
+            inputs: vec![a, b, over],
+        }),
+    );
     let diff = |graph: &mut Graph, lower, upper| graph.add("diff", Op::Diff(DiffOp { lower, upper }));
     let above = diff(&mut graph, Some(a), Some(merged));
     let changed = diff(&mut graph, Some(over), Some(b));
     let all = diff(&mut graph, None, Some(b));
     let solved = bench.solve(&graph, &[merged, above, changed, all, a, b, over]);
-    assert_eq!((solved.read(0, "a").unwrap(), solved.read(0, "b").unwrap()), ("3".to_owned(), "2".to_owned()));
-    let [merged, above, changed, all, a, b, over] = &solved.trees[..] else { panic!() };
-    assert_eq!(merged.layers, [&a.layers[..], &b.layers[..], &over.layers[..]].concat(), "no file is copied");
+    assert_eq!(
+        (solved.read(0, "a").unwrap(), solved.read(0, "b").unwrap()),
+        ("3".to_owned(), "2".to_owned())
+    );
+    let [merged, above, changed, all, a, b, over] = &solved.trees[..] else {
+        panic!()
+    };
+    assert_eq!(
+        merged.layers,
+        [&a.layers[..], &b.layers[..], &over.layers[..]].concat(),
+        "no file is copied"
+    );
     assert_eq!(above.layers, merged.layers[1..]);
     assert_eq!(changed.layers.len(), 1);
     assert_eq!(all, b, "no layer is below");
@@ -435,7 +685,11 @@ fn a_context_is_a_directory_of_the_build() {
     fs::write(bench.context.join("a"), "1").unwrap();
     let solved = bench.solve(&graph, &[context]);
     assert_eq!(solved.read(0, "a").unwrap(), "1");
-    assert_eq!(bench.solve(&graph, &[context]).trees, solved.trees, "copied into a layer once");
+    assert_eq!(
+        bench.solve(&graph, &[context]).trees,
+        solved.trees,
+        "copied into a layer once"
+    );
     fs::remove_file(bench.context.join("a")).unwrap();
     fs::remove_dir(&bench.context).unwrap();
     let (error, _) = bench.failure(&graph, context);
@@ -449,7 +703,11 @@ fn a_context_is_a_directory_of_the_build() {
     source.name = "other".to_owned();
     let other = graph.add("other", Op::Source(SourceOp::Local(source)));
     let (error, _) = bench.failure(&graph, other);
-    assert!(matches!(&error, Error::NoSuchContext { name } if name == "other"), "{}", chain(&error));
+    assert!(
+        matches!(&error, Error::NoSuchContext { name } if name == "other"),
+        "{}",
+        chain(&error)
+    );
 }
 
 #[test]
@@ -460,7 +718,10 @@ fn a_local_directory_can_be_changed_as_a_copy() {
     let (context, data) = (graph.local(), graph.file("/b", "2"));
     let both = graph.copy("copy", Some(context), data, "/b", "/b");
     let solved = bench.solve(&graph, &[both]);
-    assert_eq!((solved.read(0, "a").unwrap(), solved.read(0, "b").unwrap()), ("1".to_owned(), "2".to_owned()));
+    assert_eq!(
+        (solved.read(0, "a").unwrap(), solved.read(0, "b").unwrap()),
+        ("1".to_owned(), "2".to_owned())
+    );
     assert!(!bench.context.join("b").exists());
 }
 
@@ -468,9 +729,15 @@ fn a_local_directory_can_be_changed_as_a_copy() {
 fn an_image_must_have_the_digest_that_the_build_demands() {
     let bench = Bench::new();
     let directory = bench.directory.path();
-    let Some(server) = support::server::Server::start(directory) else { return };
+    let Some(server) = support::server::Server::start(directory) else {
+        return;
+    };
     let mut layout = support::layout::LayoutBuilder::new(&directory.join("other"));
-    let image = layout.image("linux/amd64", &[&[support::layout::Member::File("a", b"1")]], json!({}));
+    let image = layout.image(
+        "linux/amd64",
+        &[&[support::layout::Member::File("a", b"1")]],
+        json!({}),
+    );
     let digest = layout.tag(image, Some("1"));
     server.push(&layout.path, "1", "app:1", None);
     let source = |checksum: Digest| ImageSource {
@@ -484,5 +751,9 @@ fn an_image_must_have_the_digest_that_the_build_demands() {
     let bad = graph.add("bad", Op::Source(SourceOp::Image(source(Digest::of(b"other")))));
     assert_eq!(bench.solve(&graph, &[good]).read(0, "a").unwrap(), "1");
     let (error, _) = bench.failure(&graph, bad);
-    assert!(matches!(&error, Error::ChecksumMismatch { actual, .. } if *actual == digest), "{}", chain(&error));
+    assert!(
+        matches!(&error, Error::ChecksumMismatch { actual, .. } if *actual == digest),
+        "{}",
+        chain(&error)
+    );
 }

@@ -18,6 +18,8 @@ pub struct Node<'a> {
     pub inputs: Vec<(usize, u32)>,
     /// The longest way up to a root, in nodes.
     pub height: u32,
+    /// Whether one of the equal vertices is to be executed whatever records there are.
+    pub ignore_cache: bool,
 }
 
 /// Nodes in topological order: inputs first.
@@ -65,9 +67,11 @@ impl<'a> Graph<'a> {
                     digest,
                     inputs,
                     height: 0,
+                    ignore_cache: false,
                 });
                 nodes.len() - 1
             });
+            nodes[places[index]].ignore_cache |= definition.vertices[index].metadata.ignore_cache;
         }
         for node in (0..nodes.len()).rev() {
             let above = nodes[node].height + 1;

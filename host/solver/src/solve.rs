@@ -5,6 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 use std::time::SystemTime;
@@ -55,6 +56,8 @@ pub struct Solver<W: Worker, R: Records> {
     records: R,
     /// What is being executed, by key, and who else waits for it.
     flights: Flights<W>,
+    /// Steps that ended, in all solves.
+    landings: AtomicUsize,
 }
 
 impl<W: Worker, R: Records> Solver<W, R> {
@@ -64,6 +67,7 @@ impl<W: Worker, R: Records> Solver<W, R> {
             worker,
             records,
             flights: Mutex::default(),
+            landings: AtomicUsize::new(0),
         }
     }
 
@@ -95,6 +99,7 @@ impl<W: Worker, R: Records> Solver<W, R> {
         let _registration = options.cancel.on_cancel(move || {
             let _ = interrupt.send(Message::Cancelled);
         });
+        let landings = self.landings.load(Ordering::SeqCst);
         std::thread::scope(|scope| {
             let count = graph.nodes.len();
             let mut run = Run {
@@ -115,6 +120,8 @@ impl<W: Worker, R: Records> Solver<W, R> {
                 queue: BinaryHeap::new(),
                 tasks: 0,
                 running: 0,
+                shared: 0,
+                landings,
                 aliases: Vec::new(),
                 failure: None,
             };
@@ -162,6 +169,10 @@ struct Run<'scope, 'env, W: Worker, R: Records> {
     tasks: usize,
     /// Of these, executions.
     running: usize,
+    /// Steps that another solve executes.
+    shared: usize,
+    /// Steps that had ended when this solve began, and those that it has ended itself.
+    landings: usize,
     aliases: Vec<(Digest, Digest)>,
     failure: Option<Failure<W, R>>,
 }
@@ -221,7 +232,7 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
             self.keys[node].definition = parts.map(|parts| parts.digest());
             let item = &self.graph.nodes[node];
             self.fresh[node] =
-                item.vertex.metadata.ignore_cache || item.inputs.iter().any(|(input, _)| self.fresh[*input]);
+                item.ignore_cache || item.inputs.iter().any(|(input, _)| self.fresh[*input]);
         }
         Ok(())
     }
@@ -266,7 +277,7 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
         self.visit = self.graph.roots.iter().map(|(node, _)| *node).collect();
         loop {
             self.settle()?;
-            if self.tasks == 0 && !self.waits_for_others() {
+            if self.tasks == 0 && self.shared == 0 {
                 return Ok(());
             }
             match self.receive(receiver)? {
@@ -283,12 +294,6 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
                 Message::Mapped(..) | Message::Cancelled => {}
             }
         }
-    }
-
-    fn waits_for_others(&self) -> bool {
-        self.states
-            .iter()
-            .any(|(_, state)| matches!(state, State::Shared))
     }
 
     /// Makes all moves that need no waiting.
@@ -348,7 +353,7 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
 
     /// Looks a key up; true: the node has its result.
     fn find(&mut self, node: usize, key: Option<Digest>) -> Result<bool, Failure<W, R>> {
-        let Some(key) = key.filter(|_| !self.graph.nodes[node].vertex.metadata.ignore_cache) else {
+        let Some(key) = key.filter(|_| !self.graph.nodes[node].ignore_cache) else {
             return Ok(false);
         };
         let found = self.solver.records.find(&[key]).map_err(SolveError::Records)?;
@@ -469,16 +474,33 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
     fn execute(&mut self, node: usize) -> Result<(), Failure<W, R>> {
         let item = &self.graph.nodes[node];
         self.tell_started(node);
-        if !item.vertex.metadata.ignore_cache
+        if !item.ignore_cache
             && let Some(key) = self.keys[node].resolved
         {
             let mut flights = self.solver.flights.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(waiting) = flights.get_mut(&key) {
                 waiting.push((self.sender.clone(), node));
                 self.states.set(node, State::Shared);
+                self.shared += 1;
                 return Ok(());
             }
             flights.insert(key, Vec::new());
+            drop(flights);
+            // Another solve may have ended this very step since its key was looked up.
+            if self.solver.landings.load(Ordering::SeqCst) != self.landings {
+                match self.find(node, Some(key)) {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        let resolved = self.states.resolved(node).cloned();
+                        self.land(node, resolved);
+                        return Ok(());
+                    }
+                    Err(failure) => {
+                        self.land(node, None);
+                        return Err(failure);
+                    }
+                }
+            }
         }
         let inputs = self.inputs(node);
         let (solver, vertex) = (self.solver, item.vertex);
@@ -504,7 +526,7 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
         let keys = self.keys[node].clone();
         let key = keys.resolved.unwrap_or(item.digest);
         // What was made although a record existed is another result: those who use it must not find the old one's.
-        let id = if item.vertex.metadata.ignore_cache {
+        let id = if item.ignore_cache {
             unique(&key)
         } else {
             key
@@ -535,12 +557,14 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
 
     /// Tells other solves that wait for the same that it is over.
     fn land(&mut self, node: usize, resolved: Option<Resolved<W::Output>>) {
-        if self.graph.nodes[node].vertex.metadata.ignore_cache {
+        if self.graph.nodes[node].ignore_cache {
             return;
         }
         let Some(key) = self.keys[node].resolved else {
             return;
         };
+        self.landings += 1;
+        self.solver.landings.fetch_add(1, Ordering::SeqCst);
         let waiting = self
             .solver
             .flights
@@ -656,7 +680,7 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
                 self.tasks -= 1;
                 self.running -= 1;
             }
-            Message::Landed(..) => {}
+            Message::Landed(..) => self.shared -= 1,
         }
         Ok(message)
     }

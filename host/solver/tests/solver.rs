@@ -1,4 +1,5 @@
 //! The solver over toy ops: a vertex's result is a text made of its arguments and its inputs' texts. No disk.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -378,6 +379,17 @@ fn ignore_cache_runs_it_and_what_depends_on_its_new_result() {
         "the newest result is the one that is found"
     );
     assert_eq!(solver.worker().take_executed(), Vec::<String>::new());
+}
+
+#[test]
+fn of_equal_vertices_one_that_ignores_the_cache_is_enough() {
+    let solver = solver();
+    solver.worker().set("src", "1");
+    let mut definition =
+        definition(vec![source("src"), step(&["clock"], &[0]), step(&["clock"], &[0]), step(&["b"], &[1, 2])]);
+    let first = solve(&solver, &definition, 3);
+    definition.vertices[2].metadata.ignore_cache = true;
+    assert_ne!(first, solve(&solver, &definition, 3));
 }
 
 #[test]

@@ -260,7 +260,14 @@ impl Fields {
             self.0.extend_from_slice(&number.to_le_bytes());
         }
         self.number(entry.rdev);
-        self.text(entry.link_target.as_deref().unwrap_or(Path::new("")).as_os_str().as_bytes());
+        self.text(
+            entry
+                .link_target
+                .as_deref()
+                .unwrap_or(Path::new(""))
+                .as_os_str()
+                .as_bytes(),
+        );
         self.number(node.xattrs.len() as u64);
         for (name, value) in &node.xattrs {
             self.text(name.as_bytes());

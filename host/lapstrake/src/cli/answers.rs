@@ -25,7 +25,7 @@ pub fn print(answer: &Answer, format: AnswerFormat, _options: &BuildOptions) -> 
         Answer::Check(report) if report.items.iter().any(|item| item.severity == Severity::Error) => {
             // What was found is printed already; the exit code says that it is bad.
             let source = lapstrake_frontend::FrontendError::Diagnostics(Report::default());
-            let failure = FrontendFailure { source, place: None, environment: false };
+            let failure = FrontendFailure { source, place: None, environment: false, hint: None };
             Err(Failure::Engine(Error::Frontend(Box::new(failure))))
         }
         _ => Ok(()),

@@ -17,6 +17,7 @@ use crate::platform;
 
 use super::Engine;
 use super::build_file::{self, Loaded};
+use super::gateway::Failures;
 
 /// The frontend of a build file without a syntax line.
 const DEFAULT_FRONTEND: &str = "docker/dockerfile:1";
@@ -36,8 +37,9 @@ pub(super) struct Prepared {
 
 impl Prepared {
     /// An error of the frontend with what is known about it.
-    pub(super) fn failure(&self, source: FrontendError, environment: bool) -> Error {
-        Error::Frontend(Box::new(FrontendFailure { source, place: self.place.clone(), environment }))
+    pub(super) fn failure(&self, source: FrontendError, answers: Failures) -> Error {
+        let Failures { environment, hint } = answers;
+        Error::Frontend(Box::new(FrontendFailure { source, place: self.place.clone(), environment, hint }))
     }
 }
 
@@ -81,7 +83,7 @@ fn load(
     place: Option<(SourceFile, SourceRange)>,
 ) -> Result<Frontend, Error> {
     engine.frontends.load(source).map_err(|source| {
-        Error::Frontend(Box::new(FrontendFailure { source, place, environment: false }))
+        Error::Frontend(Box::new(FrontendFailure { source, place, environment: false, hint: None }))
     })
 }
 

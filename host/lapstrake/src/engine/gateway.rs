@@ -2,8 +2,7 @@
 //! same by the same code. Knows nothing of Wasm.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use lapstrake_frontend::{
@@ -24,24 +23,37 @@ use super::step::Step;
 /// Answers one build's frontends.
 pub(super) struct BuildGateway {
     build: Arc<Build>,
-    /// Whether a registry, the network or the store failed in an answer.
-    environment: AtomicBool,
+    failures: Mutex<Failures>,
+}
+
+/// What is known of answers that were failures.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Failures {
+    /// Whether a registry, the network or the store failed.
+    pub(super) environment: bool,
+    /// What to do about the last one.
+    pub(super) hint: Option<&'static str>,
 }
 
 impl BuildGateway {
     pub(super) fn new(build: Arc<Build>) -> Self {
-        Self { build, environment: AtomicBool::new(false) }
+        Self { build, failures: Mutex::default() }
     }
 
-    /// Whether a registry, the network or the store failed in an answer.
-    pub(super) fn environment_failed(&self) -> bool {
-        self.environment.load(Ordering::SeqCst)
+    /// What is known of answers that were failures.
+    pub(super) fn failures(&self) -> Failures {
+        *self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, kind: Kind) {
-        if kind == Kind::Environment {
-            self.environment.store(true, Ordering::SeqCst);
-        }
+    fn note(&self, kind: Kind, hint: Option<&'static str>) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.environment |= kind == Kind::Environment;
+        failures.hint = hint.or(failures.hint);
+    }
+
+    fn failed(&self, error: &lapstrake_ops::Error) -> String {
+        self.note(worker_kind(error), error.hint());
+        chain(error)
     }
 }
 
@@ -80,10 +92,7 @@ impl Gateway for BuildGateway {
             let progress = StepProgress { step: &step, build: &self.build, started: SystemTime::now() };
             let found = self.build.images().resolve(request, &progress);
             let found = step.end_with(found);
-            found.map(|image| info(&image)).map_err(|error| {
-                self.note(worker_kind(&error));
-                chain(&error)
-            })
+            found.map(|image| info(&image)).map_err(|error| self.failed(&error))
         };
         match requests.as_slice() {
             [] => Vec::new(),
@@ -99,17 +108,14 @@ impl Gateway for BuildGateway {
 
     fn solve(&self, definition: Definition, roots: Vec<Edge>) -> Result<Vec<Arc<dyn Reference>>, SolveError> {
         let outputs = self.build.solve(&definition, &roots).map_err(|error| {
-            self.note(error.kind());
+            self.note(error.kind(), None);
             match error.kind() {
                 Kind::Interrupted => SolveError::Cancelled,
                 _ => SolveError::Failed(chain(&error)),
             }
         })?;
         let reference = |output| {
-            let tree = self.build.file_tree(&output).map_err(|error| {
-                self.note(worker_kind(&error));
-                SolveError::Failed(chain(&error))
-            })?;
+            let tree = self.build.file_tree(&output).map_err(|error| SolveError::Failed(self.failed(&error)))?;
             Ok(Arc::new(SolvedTree(tree)) as Arc<dyn Reference>)
         };
         outputs.into_iter().map(reference).collect()

@@ -132,7 +132,7 @@ impl Engine {
             &cancel,
             &StoredResults(&self.store),
         );
-        let result = result.map_err(|error| prepared.failure(error, gateway.environment_failed()))?;
+        let result = result.map_err(|error| prepared.failure(error, gateway.failures()))?;
         gateway::warn(&build.sink, result.warnings.clone());
         Ok(Compiled { definition: result.definition, images: result.images, warnings: result.warnings })
     }
@@ -176,7 +176,7 @@ impl Engine {
             "targets" => frontend.list_targets(request, asked, limits, &cancel).map(Answer::Targets),
             "describe" => frontend.describe(limits, &cancel).map(Answer::Describe),
             name => {
-                let info = frontend.describe(limits, &cancel).map_err(|error| prepared.failure(error, false))?;
+                let info = frontend.describe(limits, &cancel).map_err(|error| prepared.failure(error, gateway.failures()))?;
                 if !info.calls.iter().any(|call| call.name == name) {
                     let own = info.calls.into_iter().map(|call| call.name);
                     let known = ["check", "outline", "targets", "describe"].map(str::to_owned).into_iter().chain(own);
@@ -186,6 +186,6 @@ impl Engine {
                 frontend.call_named(name, request, asked, limits, &cancel).map(Answer::Named)
             }
         };
-        answer.map_err(|error| prepared.failure(error, gateway.environment_failed()))
+        answer.map_err(|error| prepared.failure(error, gateway.failures()))
     }
 }

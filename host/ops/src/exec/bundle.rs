@@ -1,6 +1,7 @@
-//! Puts together, in a mount namespace of its own, what a specification refers to: the root file system, trees, directories and
-//! files to be mounted; and writes the specification as an OCI bundle where another program is to run it.
-//! All of it is on one tmpfs of the namespace, and gone with it. Knows nothing of how a container is run.
+//! Puts together, in a mount namespace of its own, what a specification refers to: the root file system,
+//! trees, directories and files to be mounted; and writes the specification as an OCI bundle where another
+//! program is to run it. All of it is on one tmpfs of the namespace, and gone with it. Knows nothing of how a
+//! container is run.
 
 use std::fs;
 use std::io::Write as _;
@@ -9,18 +10,22 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{Mount, Spec};
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, open};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, makedev, mknodat, open};
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen,
-    move_mount, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
+    fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
 
 use super::error::{Errno, SetupError};
 use super::message::{Job, LayerRef};
+use super::mounts::Covers;
 use super::overlay::{Layers, inherit_root};
 use super::plan::mount;
-use super::request::{MountSource, PreparedMount, RootMount, TreeWrites};
+use super::request::{ExecRequest, MountSource, PreparedMount, RootMount, TreeWrites};
 use super::target::{Root, file_type, open_in};
+
+/// Name of the root file system in the bundle.
+const ROOT: &str = "rootfs";
 
 /// Where in the state directory mount `index` of the step `name` writes what will be lost.
 pub(crate) fn discarded(state_dir: &Path, name: &str, index: usize) -> PathBuf {
@@ -52,90 +57,115 @@ pub(crate) struct Surroundings {
 impl Bundle {
     /// Mounts everything for the step `name`, over its state directory.
     pub(crate) fn assemble(job: &Job, name: &str, surroundings: Surroundings) -> Result<Bundle, SetupError> {
-        let request = &job.request;
-        let dir = request.state_dir.clone();
-        let fillers = fillers(&dir);
-        let open = |lower: &[PathBuf], writes: Option<&(PathBuf, PathBuf)>| {
-            if let Some((upper, _)) = writes {
-                inherit_root(lower, upper).map_err(SetupError::system("give a root the attributes of the layer below"))?;
-            }
-            let writes = writes.map(|(upper, work)| (upper.as_path(), work.as_path()));
-            Layers::open(lower, writes, [&fillers[0], &fillers[1]])
-        };
-        let RootMount { lower, upper, work, .. } = &request.root;
-        let root_layers = open(lower, Some(&(upper.clone(), work.clone())))?;
-        let mut trees = Vec::new();
-        for (index, prepared) in request.mounts.iter().enumerate() {
-            if let MountSource::Tree { lower, writes, .. } = &prepared.source {
-                let writes = if prepared.read_only { None } else { Some(tree_writes(&dir, name, index, writes)?) };
-                trees.push((index, open(lower, writes.as_ref())?));
-            }
-        }
-
+        let opened = Opened::of(&job.request, name)?;
+        let dir = job.request.state_dir.clone();
         // From here on the state directory is another one.
         mount_tmpfs(&dir).map_err(mount_failed("tmpfs", &dir))?;
-        let root_dir = make_dir(dir.join("rootfs"))?;
-        root_layers.mount(&root_dir, "/", surroundings)?;
-        let root_fd = open_dir(&root_dir)?;
+        let root_dir = make_dir(dir.join(ROOT))?;
+        opened.root.mount(&root_dir, "/", surroundings)?;
+        let root = Root::new(open_dir(&root_dir)?).map_err(SetupError::system("look at the root"))?;
         let mut bundle = Bundle {
-            dir: dir.clone(),
-            root: Root::new(root_fd).map_err(SetupError::system("look at the root"))?,
+            dir,
+            root,
             mounts: Vec::new(),
         };
-        for (index, layers) in &trees {
-            let tree = make_dir(tree_dir(&dir, *index))?;
-            let PreparedMount { target, read_only, source } = &request.mounts[*index];
-            layers.mount(&tree, target, surroundings)?;
-            if let (false, MountSource::Tree { writes: TreeWrites::Keep { .. }, selector, .. }) = (read_only, source)
-                && is_whole(selector)
-            {
-                let opened = open_dir(&tree)?;
-                bundle
-                    .root
-                    .add_layer(opened, LayerRef::Mount(*index))
-                    .map_err(SetupError::system("look at a tree"))?;
-            }
-        }
+        bundle.mount_trees(&job.request, &opened.trees, surroundings)?;
 
         let read_only_file = ["bind", "ro", "nosuid", "nodev", "noexec"];
         for (target, text) in [("/etc/resolv.conf", &job.resolv_conf), ("/etc/hosts", &job.hosts)] {
             let source = bundle.write_file(text.as_bytes(), 0, 0, 0o644)?;
-            bundle.mounts.push(spec_mount(target, "bind", &source, &read_only_file)?);
+            bundle
+                .mounts
+                .push(spec_mount(target, "bind", &source, &read_only_file)?);
         }
-        for (index, prepared) in request.mounts.iter().enumerate() {
-            let mount = match &prepared.source {
-                MountSource::Tree { selector, .. } => {
-                    let source = bundle.select(&tree_dir(&dir, index), selector, &prepared.target, index)?;
-                    prepared_mount(prepared, "bind", &source, &["bind"])?
-                }
-                MountSource::Directory { path, selector } => {
-                    let source = bundle.select(path, selector, &prepared.target, index)?;
-                    prepared_mount(prepared, "bind", &source, &["bind"])?
-                }
-                MountSource::Tmpfs { size } => {
-                    let size = size.map(|bytes| format!("size={bytes}"));
-                    let options: Vec<&str> = ["nosuid"].into_iter().chain(size.as_deref()).collect();
-                    prepared_mount(prepared, "tmpfs", Path::new("tmpfs"), &options)?
-                }
-                MountSource::File { data, uid, gid, mode } => {
-                    let source = bundle.write_file(data, *uid, *gid, *mode)?;
-                    prepared_mount(prepared, "bind", &source, &["bind", "nosuid", "nodev", "noexec"])?
-                }
-                MountSource::Socket { path } => prepared_mount(prepared, "bind", path, &["bind"])?,
-            };
+        for (index, prepared) in job.request.mounts.iter().enumerate() {
+            let mount = bundle.mount_of(index, prepared)?;
             bundle.mounts.push(mount);
         }
         Ok(bundle)
     }
 
+    fn mount_trees(
+        &mut self,
+        request: &ExecRequest,
+        trees: &[(usize, Layers)],
+        surroundings: Surroundings,
+    ) -> Result<(), SetupError> {
+        for (index, layers) in trees {
+            let Some(prepared) = request.mounts.get(*index) else {
+                continue;
+            };
+            let dir = make_dir(self.tree_dir(*index))?;
+            layers.mount(&dir, &prepared.target, surroundings)?;
+            let is_kept = match &prepared.source {
+                MountSource::Tree {
+                    writes: TreeWrites::Keep { .. },
+                    selector,
+                    ..
+                } => is_whole(selector),
+                _ => false,
+            };
+            if is_kept && !prepared.read_only {
+                let added = self.root.add_layer(open_dir(&dir)?, LayerRef::Mount(*index));
+                added.map_err(SetupError::system("look at a tree"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The mount `index` of the request in the form of a specification.
+    fn mount_of(&self, index: usize, prepared: &PreparedMount) -> Result<Mount, SetupError> {
+        match &prepared.source {
+            MountSource::Tree { selector, .. } => {
+                let source = self.select(&self.tree_dir(index), selector, &prepared.target, index)?;
+                prepared_mount(prepared, "bind", &source, &["bind"])
+            }
+            MountSource::Directory { path, selector } => {
+                let source = self.select(path, selector, &prepared.target, index)?;
+                prepared_mount(prepared, "bind", &source, &["bind"])
+            }
+            MountSource::Tmpfs { size } => {
+                let size = size.map(|bytes| format!("size={bytes}"));
+                let options: Vec<&str> = ["nosuid"].into_iter().chain(size.as_deref()).collect();
+                prepared_mount(prepared, "tmpfs", Path::new("tmpfs"), &options)
+            }
+            MountSource::File { data, uid, gid, mode } => {
+                let source = self.write_file(data, *uid, *gid, *mode)?;
+                prepared_mount(prepared, "bind", &source, &["bind", "nosuid", "nodev", "noexec"])
+            }
+            MountSource::Socket { path } => prepared_mount(prepared, "bind", path, &["bind"]),
+        }
+    }
+
     /// The directory of the root file system.
     pub(crate) fn root_dir(&self) -> PathBuf {
-        self.dir.join("rootfs")
+        self.dir.join(ROOT)
+    }
+
+    /// Where the tree of mount `index` is mounted.
+    fn tree_dir(&self, index: usize) -> PathBuf {
+        self.dir.join(format!("tree-{index}"))
     }
 
     /// The directory of the bundle. Another program can put its own files there.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Makes what paths of the container are hidden behind.
+    pub(crate) fn make_covers(&self, surroundings: Surroundings) -> Result<Covers, SetupError> {
+        let dir = make_dir(self.dir.join("nothing"))?;
+        // A node that is made in a user namespace cannot be opened.
+        let file = match surroundings.user_namespace {
+            true => PathBuf::from("/dev/null"),
+            false => self.dir.join("null"),
+        };
+        if !surroundings.user_namespace {
+            let mode = Mode::from_raw_mode(0o666);
+            mknodat(CWD, &file, FileType::CharacterDevice, mode, makedev(1, 3))
+                .map_err(SetupError::system("make a null device in the bundle"))?;
+        }
+        Ok(Covers { file, dir })
     }
 
     /// Writes the specification as config.json.
@@ -148,7 +178,11 @@ impl Bundle {
     fn write_file(&self, data: &[u8], uid: u32, gid: u32, mode: u32) -> Result<PathBuf, SetupError> {
         let path = self.dir.join(format!("file-{}", self.mounts.len()));
         let write = || {
-            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+            let mut file = fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)?;
             file.write_all(data)?;
             chown(&path, Some(uid), Some(gid))?;
             rustix::fs::chmod(&path, Mode::from_raw_mode(mode & 0o7777))?;
@@ -175,10 +209,50 @@ impl Bundle {
         } else {
             fs::write(&place, "").map_err(SetupError::system("make a file in the bundle"))?;
         }
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+        let flags =
+            OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
         let cloned = open_tree(&found, "", flags).map_err(failed)?;
         move_mount(&cloned, "", CWD, &place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(failed)?;
         Ok(place)
+    }
+}
+
+/// The layers of a request, open.
+struct Opened {
+    root: Layers,
+    /// By the index of the mount.
+    trees: Vec<(usize, Layers)>,
+}
+
+impl Opened {
+    fn of(request: &ExecRequest, name: &str) -> Result<Opened, SetupError> {
+        let fillers = fillers(&request.state_dir);
+        let open = |lower: &[PathBuf], writes: Option<(PathBuf, PathBuf)>| {
+            if let Some((upper, _)) = &writes {
+                let action = "give a root the attributes of the layer below";
+                inherit_root(lower, upper).map_err(SetupError::system(action))?;
+            }
+            let writes = writes
+                .as_ref()
+                .map(|(upper, work)| (upper.as_path(), work.as_path()));
+            Layers::open(lower, writes, [&fillers[0], &fillers[1]])
+        };
+        let RootMount {
+            lower, upper, work, ..
+        } = &request.root;
+        let root = open(lower, Some((upper.clone(), work.clone())))?;
+        let mut trees = Vec::new();
+        for (index, prepared) in request.mounts.iter().enumerate() {
+            let MountSource::Tree { lower, writes, .. } = &prepared.source else {
+                continue;
+            };
+            let writes = match prepared.read_only {
+                true => None,
+                false => Some(tree_writes(&request.state_dir, name, index, writes)?),
+            };
+            trees.push((index, open(lower, writes)?));
+        }
+        Ok(Opened { root, trees })
     }
 }
 
@@ -198,18 +272,22 @@ fn tree_writes(
     }
 }
 
-/// Where in the bundle the tree of mount `index` is mounted.
-fn tree_dir(bundle: &Path, index: usize) -> PathBuf {
-    bundle.join(format!("tree-{index}"))
-}
-
 /// Whether a selector means all of a tree.
 fn is_whole(selector: &str) -> bool {
     matches!(selector, "" | "/" | ".")
 }
 
-fn prepared_mount(prepared: &PreparedMount, kind: &str, source: &Path, options: &[&str]) -> Result<Mount, SetupError> {
-    let options: Vec<&str> = options.iter().copied().chain(prepared.read_only.then_some("ro")).collect();
+fn prepared_mount(
+    prepared: &PreparedMount,
+    kind: &str,
+    source: &Path,
+    options: &[&str],
+) -> Result<Mount, SetupError> {
+    let options: Vec<&str> = options
+        .iter()
+        .copied()
+        .chain(prepared.read_only.then_some("ro"))
+        .collect();
     spec_mount(&prepared.target, kind, source, &options)
 }
 
@@ -228,19 +306,31 @@ fn mount_tmpfs(dir: &Path) -> Result<(), rustix::io::Errno> {
 
 fn mount_failed(kind: &str, target: &Path) -> impl FnOnce(rustix::io::Errno) -> SetupError {
     let (kind, target) = (kind.to_owned(), target.display().to_string());
-    move |error| SetupError::Mount { kind, target, source: error.into() }
+    move |error| SetupError::Mount {
+        kind,
+        target,
+        source: error.into(),
+    }
 }
 
 fn open_dir(path: &Path) -> Result<std::os::fd::OwnedFd, SetupError> {
-    open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|e| SetupError::Layer { path: path.to_owned(), source: e.into() })
+    open(
+        path,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(|e| SetupError::Layer {
+        path: path.to_owned(),
+        source: e.into(),
+    })
 }
 
 fn make_dir(path: PathBuf) -> Result<PathBuf, SetupError> {
     match fs::DirBuilder::new().mode(0o755).create(&path) {
         Ok(()) => Ok(path),
-        Err(error) => {
-            Err(SetupError::System { action: format!("make {}", path.display()), source: Errno::from(error) })
-        }
+        Err(error) => Err(SetupError::System {
+            action: format!("make {}", path.display()),
+            source: Errno::from(error),
+        }),
     }
 }

@@ -25,7 +25,12 @@ impl CancelToken {
     /// Makes a flag that is not set. Fails when there are no descriptors left.
     pub fn new() -> io::Result<CancelToken> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(CancelToken { shared: Arc::new(Shared { cancelled: AtomicBool::new(false), event }) })
+        Ok(CancelToken {
+            shared: Arc::new(Shared {
+                cancelled: AtomicBool::new(false),
+                event,
+            }),
+        })
     }
 
     /// Sets the flag and wakes whoever waits.
@@ -53,8 +58,12 @@ mod tests {
     #[test]
     fn wakes_a_poll_for_ever() {
         let token = CancelToken::new().unwrap();
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let ready = |t: &CancelToken| poll(&mut [PollFd::new(&t.as_fd(), PollFlags::IN)], Some(&now)).unwrap();
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let ready =
+            |t: &CancelToken| poll(&mut [PollFd::new(&t.as_fd(), PollFlags::IN)], Some(&now)).unwrap();
         assert!(!token.is_cancelled());
         assert_eq!(ready(&token), 0);
         token.clone().cancel();

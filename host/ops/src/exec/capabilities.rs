@@ -80,7 +80,11 @@ mod tests {
 
     #[test]
     fn the_default_is_what_docker_shows() {
-        assert_eq!(bits(DEFAULT_CAPABILITIES), 0xa804_25fb, "CapEff of a process in `docker run`");
+        assert_eq!(
+            bits(DEFAULT_CAPABILITIES),
+            0xa804_25fb,
+            "CapEff of a process in `docker run`"
+        );
         assert_eq!(bits(ALL_CAPABILITIES), 0x1ff_ffff_ffff);
     }
 }

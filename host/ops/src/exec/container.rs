@@ -1,17 +1,18 @@
-//! The first process of a container: makes the namespaces, has the bundle put together and the plan made, carries it out on
-//! itself and becomes the command's program.
-//! Runs in a process that has nothing else to do. Knows nothing of other steps.
+//! The first process of a container: makes the namespaces, has the bundle put together and the plan made,
+//! carries it out on itself and becomes the command's program. Runs in a process that has nothing else to do.
+//! Knows nothing of other steps.
 
 use std::convert::Infallible;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use lapstrake_llb::SecurityMode;
 use oci_spec::runtime::Spec;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::{fchdir, setsid, umask};
 use rustix::thread::UnshareFlags;
 
@@ -21,15 +22,15 @@ use super::cgroup::{Cgroups, StepCgroups};
 use super::error::SetupError;
 use super::external;
 use super::message::{Failure, Job, Report, send};
+use super::mounts;
 use super::plan::{Facts, plan};
 use super::process::{Program, restrict};
 use super::request::{ExecRequest, Network, Warning};
 use super::run::Runtime;
 use super::seccomp;
 use super::sys::{self, SockFilter};
-use super::target::{Make, Root, open_in};
+use super::target::{Make, Root, file_type, open_in};
 use super::user::{ResolvedUser, resolve_user};
-use super::mounts;
 
 /// What is the same for all containers of a helper.
 #[derive(Debug)]
@@ -74,14 +75,22 @@ fn start(container: &Container, machine: &Machine) -> Result<Infallible, Failure
     let request = &job.request;
     let insecure = request.op.security == SecurityMode::Insecure;
 
-    container.cgroups.join().map_err(SetupError::system("enter the cgroups of the command"))?;
+    container
+        .cgroups
+        .join()
+        .map_err(SetupError::system("enter the cgroups of the command"))?;
     if insecure {
-        machine.cgroups.leave_device_control().map_err(SetupError::system("leave the cgroup without devices"))?;
+        machine
+            .cgroups
+            .leave_device_control()
+            .map_err(SetupError::system("leave the cgroup without devices"))?;
     }
     make_namespaces(request.network)?;
 
-    let surroundings =
-        Surroundings { no_devices: !machine.cgroups.control_devices() && !insecure, user_namespace: machine.user_namespace };
+    let surroundings = Surroundings {
+        no_devices: !machine.cgroups.control_devices() && !insecure,
+        user_namespace: machine.user_namespace,
+    };
     let mut bundle = Bundle::assemble(&job, &container.name, surroundings)?;
     let user = user_of(request, &bundle.root)?;
     let external = match &machine.runtime {
@@ -113,7 +122,7 @@ fn start(container: &Container, machine: &Machine) -> Result<Infallible, Failure
         Some(program) => external::run(program, bundle, &spec, container),
         None => {
             let filter = if insecure { &[][..] } else { &machine.filter };
-            carry_out(&spec, bundle.root, container, surroundings, filter)
+            carry_out(&spec, bundle, container, surroundings, filter)
         }
     }
 }
@@ -133,11 +142,14 @@ fn report(container: &Container, report: &Report) -> Result<(), SetupError> {
 /// Tells the engine, in pieces that fit into messages, which mount points were made.
 pub(crate) fn report_stubs(container: &Container, root: Root) -> Result<(), SetupError> {
     const AT_ONCE: usize = 16;
-    root.into_stubs().chunks(AT_ONCE).try_for_each(|stubs| report(container, &Report::Stubs(stubs.to_vec())))
+    root.into_stubs()
+        .chunks(AT_ONCE)
+        .try_for_each(|stubs| report(container, &Report::Stubs(stubs.to_vec())))
 }
 
 fn make_namespaces(network: Network) -> Result<(), SetupError> {
-    let mut namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWCGROUP;
+    let mut namespaces =
+        UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWCGROUP;
     if network == Network::Loopback {
         namespaces |= UnshareFlags::NEWNET;
     }
@@ -164,34 +176,50 @@ fn user_of(request: &ExecRequest, root: &Root) -> Result<ResolvedUser, SetupErro
         String::from_utf8_lossy(&bytes).into_owned()
     };
     let user = request.op.user.as_deref();
-    resolve_user(user, &read("etc/passwd"), &read("etc/group"))
-        .map_err(|source| SetupError::User { user: user.unwrap_or_default().to_owned(), source })
+    resolve_user(user, &read("etc/passwd"), &read("etc/group")).map_err(|source| SetupError::User {
+        user: user.unwrap_or_default().to_owned(),
+        source,
+    })
 }
 
 /// Does by itself what the specification says.
 fn carry_out(
     spec: &Spec,
-    mut root: Root,
+    bundle: Bundle,
     container: &Container,
     surroundings: Surroundings,
     filter: &[SockFilter],
 ) -> Result<Infallible, Failure> {
-    let (Some(process), Some(linux)) = (spec.process(), spec.linux()) else { return Err(SetupError::Request.into()) };
+    let (Some(process), Some(linux)) = (spec.process(), spec.linux()) else {
+        return Err(SetupError::Request.into());
+    };
+    let covers = bundle.make_covers(surroundings)?;
+    let mut root = bundle.root;
     for mount in spec.mounts().iter().flatten() {
         mounts::attach(&mut root, mount, surroundings)?;
     }
     let cwd = process.cwd().to_string_lossy();
-    let make = Make::Directory { uid: process.user().uid(), gid: process.user().gid() };
-    let cwd_failed = |e: rustix::io::Errno| SetupError::Cwd { cwd: cwd.to_string(), source: e.into() };
+    let make = Make::Directory {
+        uid: process.user().uid(),
+        gid: process.user().gid(),
+    };
+    let cwd_failed = |e: Errno| SetupError::Cwd {
+        cwd: cwd.to_string(),
+        source: e.into(),
+    };
     let cwd_fd = root.open_or_make(&cwd, make).map_err(cwd_failed)?;
 
+    mounts::protect(&root, linux.readonly_paths().as_deref().unwrap_or_default())?;
+    mounts::mask(
+        &root,
+        linux.masked_paths().as_deref().unwrap_or_default(),
+        &covers,
+    )?;
     mounts::enter(&root)?;
     report_stubs(container, root)?;
     if let Some(name) = spec.hostname() {
         rustix::system::sethostname(name.as_bytes()).map_err(SetupError::system("set the host name"))?;
     }
-    mounts::protect(linux.readonly_paths().as_deref().unwrap_or_default())?;
-    mounts::mask(linux.masked_paths().as_deref().unwrap_or_default())?;
     if spec.root().as_ref().and_then(|r| r.readonly()) == Some(true) {
         mounts::protect_root()?;
     }
@@ -207,11 +235,30 @@ fn carry_out(
 
 /// stdin is empty, stdout and stderr go to the engine.
 pub(crate) fn connect_stdio(container: &Container) -> Result<(), SetupError> {
-    use std::os::fd::AsFd;
-    let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(SetupError::system("open /dev/null"))?;
-    [(null.as_fd(), 0), (container.stdout.as_fd(), 1), (container.stderr.as_fd(), 2)]
-        .into_iter()
-        .try_for_each(|(fd, target)| sys::replace_stdio(fd, target))
-        .map_err(SetupError::system("connect stdin, stdout and stderr"))
+    let stdin = null()
+        .or_else(|_| empty_pipe())
+        .map_err(SetupError::system("make an empty stdin"))?;
+    [
+        (stdin.as_fd(), 0),
+        (container.stdout.as_fd(), 1),
+        (container.stderr.as_fd(), 2),
+    ]
+    .into_iter()
+    .try_for_each(|(fd, target)| sys::replace_stdio(fd, target))
+    .map_err(SetupError::system("connect stdin, stdout and stderr"))
+}
+
+/// The container's own /dev/null, and nothing else of that name: its owner can change it.
+fn null() -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = rustix::fs::open("/dev/null", flags, Mode::empty())?;
+    let stat = rustix::fs::fstat(&opened)?;
+    if file_type(&stat) != FileType::CharacterDevice || stat.st_rdev != rustix::fs::makedev(1, 3) {
+        return Err(Errno::NODEV);
+    }
+    Ok(opened)
+}
+
+fn empty_pipe() -> Result<OwnedFd, Errno> {
+    rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map(|(reader, _)| reader)
 }

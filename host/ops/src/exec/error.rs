@@ -107,7 +107,9 @@ pub enum ProgramError {
         program: String,
     },
     /// The file is not a program of this machine.
-    #[error("`{program}` is not a program that this machine can run (wrong architecture, or a script without `#!` line)")]
+    #[error(
+        "`{program}` is not a program that this machine can run (wrong architecture, or a script without `#!` line)"
+    )]
     Format {
         /// First argument.
         program: String,
@@ -230,7 +232,10 @@ impl SetupError {
     /// Says that `action`, an infinitive, failed.
     pub(crate) fn system<E: Into<Errno>>(action: &str) -> impl FnOnce(E) -> SetupError {
         let action = action.to_owned();
-        move |source| SetupError::System { action, source: source.into() }
+        move |source| SetupError::System {
+            action,
+            source: source.into(),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Has a specification carried out by another OCI runtime, such as runc, crun or runsc, by its command line.
-//! Runs as the first process of a pid namespace around the runtime, so that nothing of it stays. Knows nothing of plans.
+//! Runs as the first process of a pid namespace around the runtime, so that nothing of it stays. Knows
+//! nothing of plans.
 
 use std::convert::Infallible;
 use std::fs;
@@ -9,7 +10,8 @@ use std::process::Command;
 use oci_spec::runtime::Spec;
 use rustix::fs::CWD;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen, move_mount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_string, fsmount,
+    fsopen, move_mount,
 };
 
 use super::bundle::Bundle;
@@ -28,7 +30,8 @@ pub(crate) fn run(
 ) -> Result<Infallible, Failure> {
     prepare(&mut bundle, spec)?;
     bundle.write_spec(spec)?;
-    // The runtime looks at its own processes, which have other numbers in this namespace than in the one around it.
+    // The runtime looks at its own processes, which have other numbers in this namespace than in the one
+    // around it.
     mount_proc().map_err(SetupError::system("mount /proc for the runtime"))?;
     let log = bundle.dir().join("log.json");
     let mut command = Command::new(runtime);
@@ -56,36 +59,55 @@ pub(crate) fn run(
     sys::exit_now(code)
 }
 
-/// Makes in the root what the runtime would make there, so that it is noted: the mount points and the working directory.
+/// Makes in the root what the runtime would make there, so that it is noted: the mount points and the working
+/// directory.
 fn prepare(bundle: &mut Bundle, spec: &Spec) -> Result<(), SetupError> {
     let mounts = spec.mounts().as_deref().unwrap_or_default();
     for (index, mount) in mounts.iter().enumerate() {
         let target = mount.destination();
         // What is below another mount is not in the root.
-        if mounts[..index].iter().any(|above| target.starts_with(above.destination())) {
+        if mounts[..index]
+            .iter()
+            .any(|above| target.starts_with(above.destination()))
+        {
             continue;
         }
         let is_file = mount.typ().as_deref() == Some("bind")
             && mount.source().as_ref().is_some_and(|source| !source.is_dir());
-        let make = if is_file { Make::FileStub } else { Make::DirectoryStub };
+        let make = if is_file {
+            Make::FileStub
+        } else {
+            Make::DirectoryStub
+        };
         let target = target.to_str().ok_or(SetupError::Request)?;
         bundle
             .root
             .open_or_make(target, make)
-            .map_err(|e| SetupError::Target { target: target.to_owned(), source: e.into() })?;
+            .map_err(|e| SetupError::Target {
+                target: target.to_owned(),
+                source: e.into(),
+            })?;
     }
-    let Some(process) = spec.process() else { return Err(SetupError::Request) };
+    let Some(process) = spec.process() else {
+        return Err(SetupError::Request);
+    };
     let cwd = process.cwd();
     if mounts.iter().any(|m| cwd.starts_with(m.destination())) {
         return Ok(());
     }
-    let make = Make::Directory { uid: process.user().uid(), gid: process.user().gid() };
+    let make = Make::Directory {
+        uid: process.user().uid(),
+        gid: process.user().gid(),
+    };
     let cwd = cwd.to_string_lossy();
     bundle
         .root
         .open_or_make(&cwd, make)
         .map(drop)
-        .map_err(|e| SetupError::Cwd { cwd: cwd.to_string(), source: e.into() })
+        .map_err(|e| SetupError::Cwd {
+            cwd: cwd.to_string(),
+            source: e.into(),
+        })
 }
 
 fn mount_proc() -> Result<(), rustix::io::Errno> {
@@ -93,7 +115,13 @@ fn mount_proc() -> Result<(), rustix::io::Errno> {
     fsconfig_set_string(&context, "source", "proc")?;
     fsconfig_create(&context)?;
     let mounted = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
-    move_mount(&mounted, "", CWD, "/proc", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+    move_mount(
+        &mounted,
+        "",
+        CWD,
+        "/proc",
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+    )
 }
 
 /// The last error of a log in runc's JSON form.
@@ -101,22 +129,39 @@ fn error_of(log: &str) -> Option<String> {
     log.lines().rev().find_map(|line| {
         let entry: serde_json::Value = serde_json::from_str(line).ok()?;
         let level = entry.get("level")?.as_str()?;
-        matches!(level, "error" | "fatal").then(|| entry.get("msg")?.as_str().map(str::to_owned)).flatten()
+        matches!(level, "error" | "fatal")
+            .then(|| entry.get("msg")?.as_str().map(str::to_owned))
+            .flatten()
     })
 }
 
 fn explain(runtime: &Path, spec: &Spec, message: String) -> Failure {
     let process = spec.process().as_ref();
-    let program = || process.and_then(|p| p.args().as_ref()?.first().cloned()).unwrap_or_default();
+    let program = || {
+        process
+            .and_then(|p| p.args().as_ref()?.first().cloned())
+            .unwrap_or_default()
+    };
     if message.contains("executable file not found in $PATH") {
         let mut variables = process.into_iter().flat_map(|p| p.env().iter().flatten());
-        let path = variables.find_map(|v| v.strip_prefix("PATH=")).unwrap_or_default().to_owned();
-        return Failure::Program(ProgramError::NotInPath { program: program(), path });
+        let path = variables
+            .find_map(|v| v.strip_prefix("PATH="))
+            .unwrap_or_default()
+            .to_owned();
+        return Failure::Program(ProgramError::NotInPath {
+            program: program(),
+            path,
+        });
     }
-    if message.contains("no such file or directory") && message.contains(&format!("exec: \"{}\"", program())) {
+    if message.contains("no such file or directory") && message.contains(&format!("exec: \"{}\"", program()))
+    {
         return Failure::Program(ProgramError::NotFound { program: program() });
     }
-    SetupError::Runtime { runtime: runtime.to_owned(), message }.into()
+    SetupError::Runtime {
+        runtime: runtime.to_owned(),
+        message,
+    }
+    .into()
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! The container helper: a process with one thread that the engine starts once, and that starts and watches the containers.
+//! The container helper: a process with one thread that the engine starts once, and that starts and watches
+//! the containers.
 //!
-//! It is the first process of a pid namespace of its own. So, when it is killed, the kernel kills everything below it; and when the
-//! engine is gone, which it sees by its end of the connection, it kills everything itself and cleans up. Each container is in a
-//! pid namespace below, whose first process is the command's.
+//! It is the first process of a pid namespace of its own. So, when it is killed, the kernel kills everything
+//! below it; and when the engine is gone, which it sees by its end of the connection, it kills everything
+//! itself and cleans up. Each container is in a pid namespace below, whose first process is the command's.
 //! Knows nothing of what is in a container.
 
 use std::io;
@@ -27,7 +28,8 @@ use super::run::Runtime;
 use super::seccomp;
 use super::sys::{self, Cloned};
 
-/// What the hidden command of the program does: is a container helper, for the engine at the other end of stdin.
+/// What the hidden command of the program does: is a container helper, for the engine at the other end of
+/// stdin.
 ///
 /// MUST be called by a process with one thread, before it has done anything else.
 pub fn helper_main() -> ExitCode {
@@ -44,7 +46,9 @@ fn main() -> io::Result<()> {
     let engine = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
     let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR, rustix::fs::Mode::empty())?;
     sys::replace_stdio(null.as_fd(), 0)?;
-    let Some((hello, _)) = receive::<Hello>(&engine)? else { return Ok(()) };
+    let Some((hello, _)) = receive::<Hello>(&engine)? else {
+        return Ok(());
+    };
     let mut cgroups = Cgroups::prepare(&hello.id, hello.devices);
     let mut cloned = sys::clone_process(UnshareFlags::NEWPID, cgroups.start_helper_in());
     if cloned.is_err() && cgroups.start_helper_in().is_some() {
@@ -87,7 +91,14 @@ fn refuse_all(engine: &OwnedFd, why: &SetupError) -> io::Result<()> {
 fn refuse(control: impl AsFd, why: SetupError) {
     // An engine that has gone needs no answer.
     let _ = send(&control, &Report::Failed(Failure::Setup(why)), &[]);
-    let _ = send(&control, &Report::Exited { exit: Exit::Code(1), out_of_memory: false }, &[]);
+    let _ = send(
+        &control,
+        &Report::Exited {
+            exit: Exit::Code(1),
+            out_of_memory: false,
+        },
+        &[],
+    );
 }
 
 /// A container that runs.
@@ -121,14 +132,21 @@ impl Helper {
         cgroups.enter();
         // What the machine unmounts is to go here too; what is mounted here is to stay here.
         sys::unshare_namespaces(UnshareFlags::NEWNS)?;
-        mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?;
+        mount_change(
+            "/",
+            MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
+        )?;
         let machine = Machine {
             runtime,
             cgroups,
             filter: seccomp::compile(DEFAULT_CAPABILITIES),
             user_namespace: in_user_namespace(),
         };
-        Ok(Helper { engine: Some(engine), machine, steps: Vec::new() })
+        Ok(Helper {
+            engine: Some(engine),
+            machine,
+            steps: Vec::new(),
+        })
     }
 
     fn serve(&mut self) -> io::Result<()> {
@@ -170,7 +188,12 @@ impl Helper {
         }
         rustix::io::retry_on_intr(|| poll(&mut polled, None))?;
         let ready = polled.iter().map(|p| !p.revents().is_empty());
-        Ok(meanings.into_iter().zip(ready).filter(|(_, ready)| *ready).map(|(seen, _)| seen).collect())
+        Ok(meanings
+            .into_iter()
+            .zip(ready)
+            .filter(|(_, ready)| *ready)
+            .map(|(seen, _)| seen)
+            .collect())
     }
 
     /// Takes a request, or the engine's end.
@@ -186,45 +209,82 @@ impl Helper {
     }
 
     fn launch(&mut self, launch: Launch, descriptors: Vec<OwnedFd>) {
-        let Ok([control, job, stdout, stderr]) = <[OwnedFd; LAUNCH_DESCRIPTORS]>::try_from(descriptors) else { return };
+        let Ok([control, job, stdout, stderr]) = <[OwnedFd; LAUNCH_DESCRIPTORS]>::try_from(descriptors)
+        else {
+            return;
+        };
         let name = launch.name;
         let (cgroups, warnings) = match &self.machine.runtime {
             Runtime::BuiltIn => {
                 let (limits, parent) = (launch.limits.as_ref(), launch.cgroup_parent.as_deref());
-                self.machine.cgroups.of_step(&name, limits, parent, launch.all_devices)
+                self.machine
+                    .cgroups
+                    .of_step(&name, limits, parent, launch.all_devices)
             }
             Runtime::External(_) => (self.machine.cgroups.of_runtime(&name), Vec::new()),
         };
         for warning in warnings {
             let _ = send(&control, &Report::Warning(warning), &[]);
         }
-        let container = Container { control, job, stdout, stderr, cgroups, name };
-        let start_in = self.machine.cgroups.start_in(&container.cgroups, launch.all_devices);
+        let container = Container {
+            control,
+            job,
+            stdout,
+            stderr,
+            cgroups,
+            name,
+        };
+        let start_in = self
+            .machine
+            .cgroups
+            .start_in(&container.cgroups, launch.all_devices);
         match sys::clone_process(UnshareFlags::NEWPID, start_in) {
             Ok(Cloned::Child) => container::run(&container, &self.machine),
             Ok(Cloned::Parent { pid, pidfd }) => {
                 let Container { control, cgroups, .. } = container;
-                self.steps.push(Step { control, pid, pidfd, cgroups, leftovers: launch.leftovers, killed: false });
+                self.steps.push(Step {
+                    control,
+                    pid,
+                    pidfd,
+                    cgroups,
+                    leftovers: launch.leftovers,
+                    killed: false,
+                });
             }
             Err(error) => {
                 container.cgroups.remove();
-                refuse(&container.control, SetupError::Namespaces { source: error.into() });
+                refuse(
+                    &container.control,
+                    SetupError::Namespaces { source: error.into() },
+                );
             }
         }
     }
 
-    /// Tells the engine that a step has ended. By now the kernel has killed all its processes and unmounted all its mounts.
+    /// Tells the engine that a step has ended. By now the kernel has killed all its processes and unmounted
+    /// all its mounts.
     fn finish(&mut self, pid: Pid) -> io::Result<()> {
-        let Some(index) = self.steps.iter().position(|s| s.pid == pid) else { return Ok(()) };
+        let Some(index) = self.steps.iter().position(|s| s.pid == pid) else {
+            return Ok(());
+        };
         let pidfd = self.steps[index].pidfd.as_fd();
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-        let Some(status) = rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(pidfd), options))? else { return Ok(()) };
+        let Some(status) = rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(pidfd), options))? else {
+            return Ok(());
+        };
         let step = self.steps.swap_remove(index);
         let out_of_memory = step.cgroups.ran_out_of_memory();
         step.cgroups.remove();
         match self.engine {
             Some(_) => {
-                let _ = send(&step.control, &Report::Exited { exit: exit(&status), out_of_memory }, &[]);
+                let _ = send(
+                    &step.control,
+                    &Report::Exited {
+                        exit: exit(&status),
+                        out_of_memory,
+                    },
+                    &[],
+                );
             }
             None => step.leftovers.iter().for_each(|dir| {
                 let _ = std::fs::remove_dir_all(dir);

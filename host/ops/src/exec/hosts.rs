@@ -10,7 +10,12 @@ use lapstrake_llb::HostIp;
 pub const DEFAULT_HOSTNAME: &str = "buildkitsandbox";
 
 /// Name servers for a container that cannot reach any of the machine's, as Docker has them.
-const PUBLIC_NAME_SERVERS: [&str; 4] = ["8.8.8.8", "8.8.4.4", "2001:4860:4860::8888", "2001:4860:4860::8844"];
+const PUBLIC_NAME_SERVERS: [&str; 4] = [
+    "8.8.8.8",
+    "8.8.4.4",
+    "2001:4860:4860::8888",
+    "2001:4860:4860::8844",
+];
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// Where systemd-resolved writes the servers that it asks itself.
@@ -25,19 +30,24 @@ pub fn hosts_file(hostname: &str, extra: &[HostIp]) -> String {
     text
 }
 
-/// Reads the machine's resolver configuration and makes a container's of it. A missing file counts as an empty one.
+/// Reads the machine's resolver configuration and makes a container's of it. A missing file counts as an
+/// empty one.
 pub fn resolv_conf(host_network: bool) -> String {
     let read = |path: &str| fs::read(path).map(|b| String::from_utf8_lossy(&b).into_owned());
     let text = read(RESOLV_CONF).unwrap_or_default();
-    let upstream = if only_systemd_stub(&text) { read(SYSTEMD_UPSTREAM).ok() } else { None };
+    let upstream = if only_systemd_stub(&text) {
+        read(SYSTEMD_UPSTREAM).ok()
+    } else {
+        None
+    };
     container_resolv_conf(&text, upstream.as_deref(), host_network)
 }
 
 /// Makes a container's resolv.conf of the machine's `text`.
 ///
-/// In the machine's network every server can be reached: the text stays as it is. In another one a server on a loopback address
-/// is somebody else: `upstream` (what the local resolver asks) is taken instead, loopback servers go, and where none is left
-/// there are public ones. A text without any server gets them too.
+/// In the machine's network every server can be reached: the text stays as it is. In another one a server on
+/// a loopback address is somebody else: `upstream` (what the local resolver asks) is taken instead, loopback
+/// servers go, and where none is left there are public ones. A text without any server gets them too.
 fn container_resolv_conf(text: &str, upstream: Option<&str>, host_network: bool) -> String {
     if host_network && name_servers(text).next().is_some() {
         return text.to_owned();
@@ -70,7 +80,9 @@ fn name_servers(text: &str) -> impl Iterator<Item = &str> {
 
 fn name_server(line: &str) -> Option<&str> {
     let mut words = line.split_whitespace();
-    (words.next() == Some("nameserver")).then(|| words.next()).flatten()
+    (words.next() == Some("nameserver"))
+        .then(|| words.next())
+        .flatten()
 }
 
 fn is_loopback(server: &str) -> bool {
@@ -85,7 +97,16 @@ mod tests {
 
     #[test]
     fn hosts_name_the_container_and_the_extra_ones() {
-        let extra = [HostIp { host: "db".into(), ip: "10.0.0.7".into() }, HostIp { host: "v6".into(), ip: "fd00::1".into() }];
+        let extra = [
+            HostIp {
+                host: "db".into(),
+                ip: "10.0.0.7".into(),
+            },
+            HostIp {
+                host: "v6".into(),
+                ip: "fd00::1".into(),
+            },
+        ];
         assert_eq!(
             hosts_file("box", &extra),
             "127.0.0.1\tlocalhost box\n::1\tlocalhost ip6-localhost ip6-loopback\n10.0.0.7\tdb\nfd00::1\tv6\n"
@@ -96,16 +117,24 @@ mod tests {
     fn the_machines_network_keeps_its_resolver() {
         let text = "# mine\nnameserver 127.0.0.1\nsearch lan\n";
         assert_eq!(container_resolv_conf(text, None, true), text);
-        assert!(container_resolv_conf("search lan\n", None, true).starts_with("search lan\nnameserver 8.8.8.8\n"));
+        assert!(
+            container_resolv_conf("search lan\n", None, true).starts_with("search lan\nnameserver 8.8.8.8\n")
+        );
     }
 
     #[test]
     fn another_network_gets_no_loopback_resolver() {
         let text = "nameserver 127.0.0.53\nnameserver ::1\nnameserver 9.9.9.9\noptions edns0\n";
-        assert_eq!(container_resolv_conf(text, None, false), "nameserver 9.9.9.9\noptions edns0\n");
+        assert_eq!(
+            container_resolv_conf(text, None, false),
+            "nameserver 9.9.9.9\noptions edns0\n"
+        );
         let stub = "nameserver 127.0.0.53\nsearch lan\n";
         assert!(only_systemd_stub(stub));
-        assert_eq!(container_resolv_conf(stub, Some("nameserver 10.1.1.1\n"), false), "nameserver 10.1.1.1\n");
+        assert_eq!(
+            container_resolv_conf(stub, Some("nameserver 10.1.1.1\n"), false),
+            "nameserver 10.1.1.1\n"
+        );
         let fallback = container_resolv_conf(stub, None, false);
         assert_eq!(name_servers(&fallback).collect::<Vec<_>>(), PUBLIC_NAME_SERVERS);
         assert!(fallback.contains("search lan"));
@@ -113,7 +142,10 @@ mod tests {
 
     #[test]
     fn odd_lines_are_no_servers() {
-        assert_eq!(name_servers("nameserver\nnameserverx 1.1.1.1\n;nameserver 1.1.1.1\n").count(), 0);
+        assert_eq!(
+            name_servers("nameserver\nnameserverx 1.1.1.1\n;nameserver 1.1.1.1\n").count(),
+            0
+        );
         assert!(!is_loopback("fe80::1%eth0"));
         assert!(is_loopback("127.9.9.9"));
         assert!(!is_loopback("not an address"));

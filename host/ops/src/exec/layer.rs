@@ -1,8 +1,8 @@
 //! After a command has ended: makes of an upper directory of overlayfs the layer of what really changed.
 //!
-//! Mount points that were made for mounts go, and so do files and directories that were touched but are as they were below: overlayfs
-//! copies a file up when it is opened for writing or its owner is set, whatever becomes of it.
-//! Knows nothing of mounts and processes; nobody else may use the directories meanwhile.
+//! Mount points that were made for mounts go, and so do files and directories that were touched but are as
+//! they were below: overlayfs copies a file up when it is opened for writing or its owner is set, whatever
+//! becomes of it. Knows nothing of mounts and processes; nobody else may use the directories meanwhile.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, Permissions};
@@ -28,18 +28,25 @@ pub(crate) struct Written<'a> {
 
 impl Written<'_> {
     /// Makes `upper` a whole layer and removes `work`.
-    pub(crate) fn finish<'s>(&self, stubs: impl DoubleEndedIterator<Item = &'s Stub>) -> Result<(), ExecError> {
+    pub(crate) fn finish<'s>(
+        &self,
+        stubs: impl DoubleEndedIterator<Item = &'s Stub>,
+    ) -> Result<(), ExecError> {
         // Children first.
         for stub in stubs.rev() {
-            self.remove_stub(stub).map_err(failed(&self.upper.join(&stub.path)))?;
+            self.remove_stub(stub)
+                .map_err(failed(&self.upper.join(&stub.path)))?;
         }
-        self.prune(self.upper, Path::new("")).map_err(failed(self.upper))?;
+        self.prune(self.upper, Path::new(""))
+            .map_err(failed(self.upper))?;
         remove_work(self.work).map_err(failed(self.work))
     }
 
     fn remove_stub(&self, stub: &Stub) -> io::Result<()> {
         // The command may have put a link in place of a directory above.
-        let Some(parent) = real_directory(self.upper, stub.path.parent().unwrap_or(Path::new(""))) else { return Ok(()) };
+        let Some(parent) = real_directory(self.upper, stub.path.parent().unwrap_or(Path::new(""))) else {
+            return Ok(());
+        };
         let path = self.upper.join(&stub.path);
         let before = fs::symlink_metadata(&parent)?;
         let removed = match fs::symlink_metadata(&path) {
@@ -72,7 +79,11 @@ impl Written<'_> {
                 if before.is_none() {
                     before = Some(fs::symlink_metadata(dir)?);
                 }
-                if kind.is_dir() { fs::remove_dir(&full)? } else { fs::remove_file(&full)? }
+                if kind.is_dir() {
+                    fs::remove_dir(&full)?
+                } else {
+                    fs::remove_file(&full)?
+                }
             }
         }
         match before {
@@ -85,17 +96,23 @@ impl Written<'_> {
         if fs::read_dir(dir)?.next().is_some() || is_opaque(dir)? {
             return Ok(false);
         }
-        let Some(below) = self.below(path)? else { return Ok(false) };
+        let Some(below) = self.below(path)? else {
+            return Ok(false);
+        };
         let (new, old) = (fs::symlink_metadata(dir)?, fs::symlink_metadata(&below)?);
         Ok(old.is_dir() && same_attributes(&new, &old) && xattrs(dir)? == xattrs(&below)?)
     }
 
     fn is_unchanged_file(&self, file: &Path, path: &Path) -> io::Result<bool> {
         // What was not copied up is new.
-        if xattr::get(file, "trusted.overlay.origin")?.is_none() && xattr::get(file, "user.overlay.origin")?.is_none() {
+        if xattr::get(file, "trusted.overlay.origin")?.is_none()
+            && xattr::get(file, "user.overlay.origin")?.is_none()
+        {
             return Ok(false);
         }
-        let Some(below) = self.below(path)? else { return Ok(false) };
+        let Some(below) = self.below(path)? else {
+            return Ok(false);
+        };
         let (new, old) = (fs::symlink_metadata(file)?, fs::symlink_metadata(&below)?);
         Ok(old.is_file()
             && new.nlink() == 1
@@ -139,13 +156,16 @@ impl Written<'_> {
 
 /// `path` below `base`, if all of it is directories and nothing a link.
 fn real_directory(base: &Path, path: &Path) -> Option<PathBuf> {
-    path.components().try_fold(base.to_owned(), |dir, component| match component {
-        Component::Normal(name) => {
-            let dir = dir.join(name);
-            fs::symlink_metadata(&dir).is_ok_and(|m| m.is_dir()).then_some(dir)
-        }
-        _ => None,
-    })
+    path.components()
+        .try_fold(base.to_owned(), |dir, component| match component {
+            Component::Normal(name) => {
+                let dir = dir.join(name);
+                fs::symlink_metadata(&dir)
+                    .is_ok_and(|m| m.is_dir())
+                    .then_some(dir)
+            }
+            _ => None,
+        })
 }
 
 fn same_attributes(a: &Metadata, b: &Metadata) -> bool {
@@ -164,7 +184,8 @@ fn xattrs(path: &Path) -> io::Result<Vec<(OsString, Option<Vec<u8>>)>> {
 }
 
 fn is_opaque(dir: &Path) -> io::Result<bool> {
-    Ok(xattr::get(dir, "trusted.overlay.opaque")?.is_some() || xattr::get(dir, "user.overlay.opaque")?.is_some())
+    Ok(xattr::get(dir, "trusted.overlay.opaque")?.is_some()
+        || xattr::get(dir, "user.overlay.opaque")?.is_some())
 }
 
 fn same_contents(a: &Path, b: &Path) -> io::Result<bool> {
@@ -187,8 +208,14 @@ fn same_contents(a: &Path, b: &Path) -> io::Result<bool> {
 
 fn set_modified(dir: &Path, as_in: &Metadata) -> io::Result<()> {
     let times = Timestamps {
-        last_access: Timespec { tv_sec: as_in.atime(), tv_nsec: as_in.atime_nsec() as _ },
-        last_modification: Timespec { tv_sec: as_in.mtime(), tv_nsec: as_in.mtime_nsec() as _ },
+        last_access: Timespec {
+            tv_sec: as_in.atime(),
+            tv_nsec: as_in.atime_nsec() as _,
+        },
+        last_modification: Timespec {
+            tv_sec: as_in.mtime(),
+            tv_nsec: as_in.mtime_nsec() as _,
+        },
     };
     Ok(utimensat(CWD, dir, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }

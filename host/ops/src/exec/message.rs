@@ -1,5 +1,5 @@
-//! What the engine and the container helper say to each other, over sockets that keep messages whole, with descriptors attached.
-//! Knows nothing of what the messages lead to.
+//! What the engine and the container helper say to each other, over sockets that keep messages whole, with
+//! descriptors attached. Knows nothing of what the messages lead to.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use lapstrake_llb::LinuxResources;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
-    SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,8 @@ pub(crate) struct Job {
     pub(crate) resolv_conf: String,
 }
 
-/// What comes back over a step's socket. In the other direction any message, or the end of the connection, means "kill".
+/// What comes back over a step's socket. In the other direction any message, or the end of the connection,
+/// means "kill".
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
     Warning(Warning),
@@ -60,7 +61,10 @@ pub(crate) enum Report {
     /// Nothing of the command has run, and nothing will.
     Failed(Failure),
     /// The last message: no process is left, nothing is mounted.
-    Exited { exit: Exit, out_of_memory: bool },
+    Exited {
+        exit: Exit,
+        out_of_memory: bool,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -94,21 +98,40 @@ pub(crate) struct Stub {
 
 /// Two ends of a new connection.
 pub(crate) fn connection() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
+    Ok(socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )?)
 }
 
 /// Longest message that is received.
 const LONGEST: usize = 128 << 10;
 
 /// Sends one message.
-pub(crate) fn send<M: Serialize>(socket: impl AsFd, message: &M, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub(crate) fn send<M: Serialize>(
+    socket: impl AsFd,
+    message: &M,
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
     let bytes = postcard::to_allocvec(message).map_err(io::Error::other)?;
+    if bytes.len() > LONGEST {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(LAUNCH_DESCRIPTORS))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    rustix::io::retry_on_intr(|| sendmsg(&socket, &[IoSlice::new(&bytes)], &mut ancillary, SendFlags::NOSIGNAL))?;
+    rustix::io::retry_on_intr(|| {
+        sendmsg(
+            &socket,
+            &[IoSlice::new(&bytes)],
+            &mut ancillary,
+            SendFlags::NOSIGNAL,
+        )
+    })?;
     Ok(())
 }
 
@@ -118,7 +141,12 @@ pub(crate) fn receive<M: DeserializeOwned>(socket: impl AsFd) -> io::Result<Opti
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(LAUNCH_DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let length = rustix::io::retry_on_intr(|| {
-        recvmsg(&socket, &mut [IoSliceMut::new(&mut buffer)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+        recvmsg(
+            &socket,
+            &mut [IoSliceMut::new(&mut buffer)],
+            &mut ancillary,
+            RecvFlags::CMSG_CLOEXEC,
+        )
     })?
     .bytes;
     let mut descriptors = Vec::new();
@@ -143,7 +171,11 @@ mod tests {
     #[test]
     fn messages_stay_whole_and_carry_descriptors() {
         let (a, b) = connection().unwrap();
-        let hello = Hello { id: "x".into(), runtime: Runtime::BuiltIn, devices: DeviceControl::Auto };
+        let hello = Hello {
+            id: "x".into(),
+            runtime: Runtime::BuiltIn,
+            devices: DeviceControl::Auto,
+        };
         let (reader, writer) = rustix::pipe::pipe().unwrap();
         send(&a, &hello, &[]).unwrap();
         send(&a, &hello, &[reader.as_fd(), reader.as_fd()]).unwrap();

@@ -1,9 +1,10 @@
 //! Runs commands in containers.
 //!
-//! A [`Runner`] starts, once, a small helper process of the same program and sends it the commands. For each the helper makes
-//! a process in new namespaces; that one mounts the layers ([`RootMount`]) with overlayfs, makes a plan, which is an OCI runtime
-//! specification, and carries it out on itself, or has another runtime do so. Nothing is mounted in the machine's own namespace.
-//! When [`Runner::run`] returns, the upper directories are layers.
+//! A [`Runner`] starts, once, a small helper process of the same program and sends it the commands. For each
+//! the helper makes a process in new namespaces; that one mounts the layers ([`RootMount`]) with overlayfs,
+//! makes a plan, which is an OCI runtime specification, and carries it out on itself, or has another runtime
+//! do so. Nothing is mounted in the machine's own namespace. When [`Runner::run`] returns, the upper
+//! directories are layers.
 //!
 //! Knows nothing of the store, the graph, caches and entitlements: the caller gives directories.
 
@@ -34,7 +35,8 @@ pub use cancel::CancelToken;
 pub use error::{Errno, ExecError, ProgramError, SetupError};
 pub use helper::helper_main;
 pub use request::{
-    ExecRequest, ExecStatus, Exit, MountSource, Network, Output, PreparedMount, RootMount, Stream, TreeWrites, Warning,
+    ExecRequest, ExecStatus, Exit, MountSource, Network, Output, PreparedMount, RootMount, Stream,
+    TreeWrites, Warning,
 };
 pub use run::{DeviceControl, HelperCommand, Runner, RunnerOptions, Runtime};
 pub use user::{ResolvedUser, UserError, resolve_user};

@@ -1,15 +1,15 @@
-//! Carries out the mounts of a specification in a container's root, fills its /dev, and hides and protects paths.
-//! Knows nothing of where the sources of bind mounts come from.
+//! Carries out the mounts of a specification in a container's root, fills its /dev, and hides and protects
+//! paths. Knows nothing of where the sources of bind mounts come from.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Mount;
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, makedev, mknodat, openat, stat, symlinkat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, makedev, mknodat, openat, symlinkat};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, fsconfig_create, fsconfig_set_flag,
-    fsconfig_set_string, fsmount, fsopen, move_mount, open_tree, unmount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree, unmount,
 };
 use rustix::process::{chdir, fchdir, pivot_root};
 
@@ -68,15 +68,27 @@ pub(crate) fn attach(root: &mut Root, mount: &Mount, surroundings: Surroundings)
         "bind" => {
             let tree = cloned(source, &options).map_err(failed)?;
             let is_dir = file_type(&fstat(&tree).map_err(failed)?) == FileType::Directory;
-            (tree, if is_dir { Make::DirectoryStub } else { Make::FileStub })
+            (
+                tree,
+                if is_dir {
+                    Make::DirectoryStub
+                } else {
+                    Make::FileStub
+                },
+            )
         }
-        _ => (file_system(kind, &options, surroundings).map_err(failed)?, Make::DirectoryStub),
+        _ => (
+            file_system(kind, &options, surroundings).map_err(failed)?,
+            Make::DirectoryStub,
+        ),
     };
-    let place = root
-        .open_or_make(target, make)
-        .map_err(|e| SetupError::Target { target: target.to_owned(), source: e.into() })?;
+    let place = root.open_or_make(target, make).map_err(|e| SetupError::Target {
+        target: target.to_owned(),
+        source: e.into(),
+    })?;
     if matches!(kind, "proc" | "sysfs") {
-        // What is hidden and protected in them is named by path later, which must not lead through a link of the image.
+        // What is hidden and protected in them is named by path later, which must not lead through a link of
+        // the image.
         refuse_links(root, target)?;
     }
     place_at(&tree, &place).map_err(failed)?;
@@ -121,13 +133,23 @@ fn file_system(kind: &str, options: &Options<'_>, surroundings: Surroundings) ->
     match make(&options.data) {
         // The group of terminals may not exist in a user namespace.
         Err(Errno::INVAL) if kind == "devpts" => {
-            let data: Vec<_> = options.data.iter().copied().filter(|(key, _)| *key != "gid").collect();
+            let data: Vec<_> = options
+                .data
+                .iter()
+                .copied()
+                .filter(|(key, _)| *key != "gid")
+                .collect();
             make(&data)
         }
         // Only the owner of a network namespace can mount the view of it.
-        Err(Errno::PERM) if kind == "sysfs" && surroundings.user_namespace => {
-            cloned("/sys", &Options { attributes: options.attributes, recursive: true, data: Vec::new() })
-        }
+        Err(Errno::PERM) if kind == "sysfs" && surroundings.user_namespace => cloned(
+            "/sys",
+            &Options {
+                attributes: options.attributes,
+                recursive: true,
+                data: Vec::new(),
+            },
+        ),
         other => other,
     }
 }
@@ -136,7 +158,10 @@ fn refuse_links(root: &Root, target: &str) -> Result<(), SetupError> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
     openat(root.as_fd(), target.trim_start_matches('/'), flags, Mode::empty())
         .map(drop)
-        .map_err(|e| SetupError::Target { target: target.to_owned(), source: e.into() })
+        .map_err(|e| SetupError::Target {
+            target: target.to_owned(),
+            source: e.into(),
+        })
 }
 
 fn place_at(tree: impl AsFd, place: impl AsFd) -> Result<(), Errno> {
@@ -145,8 +170,14 @@ fn place_at(tree: impl AsFd, place: impl AsFd) -> Result<(), Errno> {
 }
 
 /// Devices of every container: name, major and minor number.
-const DEVICES: [(&str, u32, u32); 6] =
-    [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
+const DEVICES: [(&str, u32, u32); 6] = [
+    ("null", 1, 3),
+    ("zero", 1, 5),
+    ("full", 1, 7),
+    ("random", 1, 8),
+    ("urandom", 1, 9),
+    ("tty", 5, 0),
+];
 
 const DEV_LINKS: [(&str, &str); 6] = [
     ("fd", "/proc/self/fd"),
@@ -159,15 +190,28 @@ const DEV_LINKS: [(&str, &str); 6] = [
 
 fn fill_dev(dev: &OwnedFd, surroundings: Surroundings) -> Result<(), SetupError> {
     for (name, major, minor) in DEVICES {
-        let failed = |e: Errno| SetupError::Mount { kind: "device".into(), target: format!("/dev/{name}"), source: e.into() };
+        let failed = |e: Errno| SetupError::Mount {
+            kind: "device".into(),
+            target: format!("/dev/{name}"),
+            source: e.into(),
+        };
         // Where nodes cannot be made, or cannot be opened, the machine's own are bound.
         let bind = surroundings.user_namespace || surroundings.no_devices;
-        let kind = if bind { FileType::RegularFile } else { FileType::CharacterDevice };
+        let kind = if bind {
+            FileType::RegularFile
+        } else {
+            FileType::CharacterDevice
+        };
         mknodat(dev, name, kind, Mode::from_raw_mode(0o666), makedev(major, minor)).map_err(failed)?;
         if bind {
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let place = openat(dev, name, flags, Mode::empty()).map_err(failed)?;
-            let own = cloned(format!("/dev/{name}"), &Options::default()).map_err(failed)?;
+            // Read-only is about the node, not the device: its mode and owner are the machine's.
+            let options = Options {
+                attributes: mount_attr::READ_ONLY,
+                ..Options::default()
+            };
+            let own = cloned(format!("/dev/{name}"), &options).map_err(failed)?;
             place_at(&own, &place).map_err(failed)?;
         }
     }
@@ -179,7 +223,8 @@ fn fill_dev(dev: &OwnedFd, surroundings: Surroundings) -> Result<(), SetupError>
 
 /// Makes the root the calling process's `/`, with nothing of the machine's left.
 pub(crate) fn enter(root: &Root) -> Result<(), SetupError> {
-    let step = |result: Result<(), Errno>| result.map_err(SetupError::system("make the container's root the root"));
+    let step =
+        |result: Result<(), Errno>| result.map_err(SetupError::system("make the container's root the root"));
     step(fchdir(root.as_fd()))?;
     step(pivot_root(".", "."))?;
     // The old root is now on top of the new one.
@@ -187,45 +232,60 @@ pub(crate) fn enter(root: &Root) -> Result<(), SetupError> {
     step(chdir("/"))
 }
 
-/// Hides paths of the container: files behind /dev/null, directories behind an empty one. Those that do not exist are left out.
-pub(crate) fn mask(paths: &[String]) -> Result<(), SetupError> {
-    let mut empty: Option<&str> = None;
+/// What paths are hidden behind.
+#[derive(Debug)]
+pub(crate) struct Covers {
+    /// A null device.
+    pub(crate) file: PathBuf,
+    /// An empty directory.
+    pub(crate) dir: PathBuf,
+}
+
+/// Hides paths of the container. Those that do not exist are left out.
+pub(crate) fn mask(root: &Root, paths: &[String], covers: &Covers) -> Result<(), SetupError> {
+    let options = Options {
+        attributes: mount_attr::READ_ONLY,
+        ..Options::default()
+    };
     for path in paths {
-        let Ok(found) = stat(path.as_str()) else { continue };
-        let hide = || -> Result<OwnedFd, Errno> {
-            match (file_type(&found) == FileType::Directory, empty) {
-                (true, None) => {
-                    let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
-                    fsconfig_set_string(&context, "mode", "0755")?;
-                    fsconfig_create(&context)?;
-                    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_RDONLY)
-                }
-                (true, Some(empty)) => cloned(empty, &Options::default()),
-                (false, _) => cloned("/dev/null", &Options::default()),
-            }
+        let Ok(found) = root.open(path) else { continue };
+        let hide = || {
+            let is_dir = file_type(&fstat(&found)?) == FileType::Directory;
+            let cover = if is_dir { &covers.dir } else { &covers.file };
+            place_at(cloned(cover.as_path(), &options)?, &found)
         };
-        hide()
-            .and_then(|tree| move_mount(&tree, "", CWD, path.as_str(), MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH))
-            .map_err(|e| SetupError::Mount { kind: "a mask".into(), target: path.clone(), source: e.into() })?;
-        if file_type(&found) == FileType::Directory {
-            empty = Some(path);
-        }
+        hide().map_err(|e: Errno| SetupError::Mount {
+            kind: "a mask".into(),
+            target: path.clone(),
+            source: e.into(),
+        })?;
     }
     Ok(())
 }
 
 /// Makes paths of the container read-only. Those that do not exist are left out.
-pub(crate) fn protect(paths: &[String]) -> Result<(), SetupError> {
-    let options = Options { attributes: mount_attr::READ_ONLY, recursive: true, data: Vec::new() };
+pub(crate) fn protect(root: &Root, paths: &[String]) -> Result<(), SetupError> {
+    let options = Options {
+        attributes: mount_attr::READ_ONLY,
+        recursive: true,
+        data: Vec::new(),
+    };
     for path in paths {
-        match cloned(path.as_str(), &options)
-            .and_then(|tree| move_mount(&tree, "", CWD, path.as_str(), MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH))
-        {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(error) => {
-                return Err(SetupError::Mount { kind: "read-only".into(), target: path.clone(), source: error.into() });
-            }
-        }
+        let Ok(found) = root.open(path) else { continue };
+        let protect = || {
+            let flags = OpenTreeFlags::OPEN_TREE_CLONE
+                | OpenTreeFlags::OPEN_TREE_CLOEXEC
+                | OpenTreeFlags::AT_RECURSIVE
+                | OpenTreeFlags::AT_EMPTY_PATH;
+            let tree = open_tree(&found, "", flags)?;
+            set_attributes(&tree, &options)?;
+            place_at(&tree, &found)
+        };
+        protect().map_err(|e: Errno| SetupError::Mount {
+            kind: "read-only".into(),
+            target: path.clone(),
+            source: e.into(),
+        })?;
     }
     Ok(())
 }
@@ -233,7 +293,8 @@ pub(crate) fn protect(paths: &[String]) -> Result<(), SetupError> {
 /// Makes the root file system read-only, without what is mounted in it.
 pub(crate) fn protect_root() -> Result<(), SetupError> {
     let action = "make the root read-only";
-    let root = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(SetupError::system(action))?;
+    let root = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .map_err(SetupError::system(action))?;
     sys::set_mount_attributes(root, mount_attr::READ_ONLY, false).map_err(SetupError::system(action))
 }
 
@@ -243,7 +304,9 @@ mod tests {
 
     #[test]
     fn options_are_for_the_mount_or_for_the_file_system() {
-        let words: Vec<String> = ["rbind", "ro", "nodev", "size=65536k", "volatile"].map(str::to_owned).to_vec();
+        let words: Vec<String> = ["rbind", "ro", "nodev", "size=65536k", "volatile"]
+            .map(str::to_owned)
+            .to_vec();
         let expected = Options {
             attributes: mount_attr::READ_ONLY | mount_attr::NO_DEV,
             recursive: true,

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, Timespec, Timestamps, open};
 use rustix::io::Errno as Error;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string,
-    fsmount, fsopen, mount, move_mount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount, move_mount,
 };
 use rustix::process::chdir;
 
@@ -30,26 +30,43 @@ pub(crate) struct Layers {
 
 /// Options besides the directories.
 ///
-/// The first three make the upper directory a whole layer: no data and no names in other places. `volatile`: nothing is written
-/// out when the overlay is unmounted, and programs' fsync(2) do nothing; whoever keeps the layer sees to its safety.
-const OPTIONS: [(&str, &str); 3] = [("index", "off"), ("redirect_dir", "off"), ("metacopy", "off")];
+/// The first three make the upper directory a whole layer: no data and no names in other places; `nofollow`
+/// is `off` that does not believe redirections of lower layers either, which `off` does on some kernels.
+/// `volatile`: nothing is written out when the overlay is unmounted, and programs' fsync(2) do nothing;
+/// whoever keeps the layer sees to its safety.
+const OPTIONS: [(&str, &str); 3] = [
+    ("index", "off"),
+    ("redirect_dir", "nofollow"),
+    ("metacopy", "off"),
+];
 const VOLATILE: &str = "volatile";
 const USER_XATTR: &str = "userxattr";
 
 impl Layers {
-    /// Opens the directories `lower`, the lowest first, and the upper and work directory `writes`. `fillers` are empty directories, on
-    /// the same file system, for where overlayfs wants more layers than there are.
+    /// Opens the directories `lower`, the lowest first, and the upper and work directory `writes`. `fillers`
+    /// are empty directories, on the same file system, for where overlayfs wants more layers than there are.
     pub(crate) fn open(
         lower: &[PathBuf],
         writes: Option<(&Path, &Path)>,
         fillers: [&Path; 2],
     ) -> Result<Layers, SetupError> {
         let dir = |path: &Path| {
-            open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-                .map_err(|e| SetupError::Layer { path: path.to_owned(), source: e.into() })
+            open(
+                path,
+                OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+                Mode::empty(),
+            )
+            .map_err(|e| SetupError::Layer {
+                path: path.to_owned(),
+                source: e.into(),
+            })
         };
         let missing = fillers_needed(lower.len(), writes.is_some());
-        let lower = lower.iter().map(PathBuf::as_path).rev().chain(fillers.into_iter().take(missing));
+        let lower = lower
+            .iter()
+            .map(PathBuf::as_path)
+            .rev()
+            .chain(fillers.into_iter().take(missing));
         Ok(Layers {
             lower: lower.map(dir).collect::<Result<_, _>>()?,
             writes: match writes {
@@ -60,14 +77,20 @@ impl Layers {
     }
 
     /// Mounts at the directory `target`. The current directory is another one afterwards.
-    pub(crate) fn mount(&self, target: &Path, name: &str, surroundings: Surroundings) -> Result<(), SetupError> {
+    pub(crate) fn mount(
+        &self,
+        target: &Path,
+        name: &str,
+        surroundings: Surroundings,
+    ) -> Result<(), SetupError> {
         let failed = |error: Error| SetupError::Overlay {
             target: name.to_owned(),
             layers: self.lower.len(),
             source: error.into(),
         };
-        // The numbers of open directories are short names, relative to this one, without any characters that overlayfs takes
-        // for its own. Paths would be too long: 256 bytes are the limit for one, 4096 for all.
+        // The numbers of open directories are short names, relative to this one, without any characters that
+        // overlayfs takes for its own. Paths would be too long: 256 bytes are the limit for one, 4096 for
+        // all.
         chdir("/proc/self/fd").map_err(SetupError::system("enter /proc/self/fd"))?;
         match self.mount_by_steps(target, surroundings) {
             // A kernel before 6.5 does not know `lowerdir+`, one before 5.2 not even `fsopen`.
@@ -94,7 +117,11 @@ impl Layers {
             fsconfig_set_flag(&context, USER_XATTR)?;
         }
         fsconfig_create(&context)?;
-        let attributes = if surroundings.no_devices { MountAttrFlags::MOUNT_ATTR_NODEV } else { MountAttrFlags::empty() };
+        let attributes = if surroundings.no_devices {
+            MountAttrFlags::MOUNT_ATTR_NODEV
+        } else {
+            MountAttrFlags::empty()
+        };
         let mounted = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
         move_mount(&mounted, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
     }
@@ -106,7 +133,12 @@ impl Layers {
             let _ = write!(options, "{separator}{}", number(dir));
         }
         if let Some((upper, work)) = &self.writes {
-            let _ = write!(options, ",upperdir={},workdir={},{VOLATILE}", number(upper), number(work));
+            let _ = write!(
+                options,
+                ",upperdir={},workdir={},{VOLATILE}",
+                number(upper),
+                number(work)
+            );
         }
         for (key, value) in OPTIONS {
             let _ = write!(options, ",{key}={value}");
@@ -114,13 +146,18 @@ impl Layers {
         if surroundings.user_namespace {
             let _ = write!(options, ",{USER_XATTR}");
         }
-        let flags = if surroundings.no_devices { MountFlags::NODEV } else { MountFlags::empty() };
+        let flags = if surroundings.no_devices {
+            MountFlags::NODEV
+        } else {
+            MountFlags::empty()
+        };
         let options = CString::new(options).map_err(|_| Error::INVAL)?;
         mount("lapstrake", target, "overlay", flags, options.as_c_str())
     }
 }
 
-/// How many empty layers overlayfs wants besides `layers`: one lower directory, or two where there is no upper one.
+/// How many empty layers overlayfs wants besides `layers`: one lower directory, or two where there is no
+/// upper one.
 pub(crate) fn fillers_needed(layers: usize, writable: bool) -> usize {
     let least: usize = if writable { 1 } else { 2 };
     least.saturating_sub(layers)
@@ -130,7 +167,8 @@ fn number(fd: &OwnedFd) -> String {
     fd.as_raw_fd().to_string()
 }
 
-/// Gives the new layer's root the owner, mode, time and extended attributes of the one below: they are the container's `/`.
+/// Gives the new layer's root the owner, mode, time and extended attributes of the one below: they are the
+/// container's `/`.
 pub(crate) fn inherit_root(lower: &[PathBuf], upper: &Path) -> std::io::Result<()> {
     let Some(below) = lower.last() else { return Ok(()) };
     let meta = fs::metadata(below)?;
@@ -146,9 +184,20 @@ pub(crate) fn inherit_root(lower: &[PathBuf], upper: &Path) -> std::io::Result<(
             xattr::set(upper, &name, &value)?;
         }
     }
-    let time = Timespec { tv_sec: meta.mtime(), tv_nsec: meta.mtime_nsec() as _ };
-    let times = Timestamps { last_access: time, last_modification: time };
-    Ok(rustix::fs::utimensat(CWD, upper, &times, rustix::fs::AtFlags::empty())?)
+    let time = Timespec {
+        tv_sec: meta.mtime(),
+        tv_nsec: meta.mtime_nsec() as _,
+    };
+    let times = Timestamps {
+        last_access: time,
+        last_modification: time,
+    };
+    Ok(rustix::fs::utimensat(
+        CWD,
+        upper,
+        &times,
+        rustix::fs::AtFlags::empty(),
+    )?)
 }
 
 /// Whether an extended attribute is overlayfs' own.
@@ -165,8 +214,14 @@ mod tests {
 
     #[test]
     fn overlayfs_gets_as_many_layers_as_it_wants() {
-        assert_eq!([0, 1, 2, 500].map(|layers| fillers_needed(layers, true)), [1, 0, 0, 0]);
-        assert_eq!([0, 1, 2, 500].map(|layers| fillers_needed(layers, false)), [2, 1, 0, 0]);
+        assert_eq!(
+            [0, 1, 2, 500].map(|layers| fillers_needed(layers, true)),
+            [1, 0, 0, 0]
+        );
+        assert_eq!(
+            [0, 1, 2, 500].map(|layers| fillers_needed(layers, false)),
+            [2, 1, 0, 0]
+        );
     }
 
     /// In a thread with mounts and a current directory of its own. None: this process must not mount.
@@ -190,12 +245,17 @@ mod tests {
             fs::create_dir(&path).unwrap();
             path
         };
-        let lower: Vec<PathBuf> = (0..150).map(|i| make(format!("{}:{i},", "long-".repeat(20)))).collect();
+        let lower: Vec<PathBuf> = (0..150)
+            .map(|i| make(format!("{}:{i},", "long-".repeat(20))))
+            .collect();
         for (index, layer) in lower.iter().enumerate() {
             fs::write(layer.join("top"), index.to_string()).unwrap();
             fs::write(layer.join(format!("f{index}")), "").unwrap();
         }
-        let surroundings = Surroundings { no_devices: true, user_namespace: false };
+        let surroundings = Surroundings {
+            no_devices: true,
+            user_namespace: false,
+        };
         let (filler, target) = (make("filler".into()), make("target".into()));
         for way in [Layers::mount_by_steps, Layers::mount_at_once] {
             let (upper, work) = (make("upper".into()), make("work".into()));
@@ -214,7 +274,10 @@ mod tests {
             if done.is_none() {
                 return println!("skipped: mounting is not allowed");
             }
-            let mut names: Vec<_> = fs::read_dir(&upper).unwrap().map(|e| e.unwrap().file_name()).collect();
+            let mut names: Vec<_> = fs::read_dir(&upper)
+                .unwrap()
+                .map(|e| e.unwrap().file_name())
+                .collect();
             names.sort();
             assert_eq!(names, ["f7", "new"]);
             fs::remove_dir_all(upper).unwrap();

@@ -1,6 +1,6 @@
-//! From a command and what is known of its surroundings to an OCI runtime specification (config.md, config-linux.md): what a
-//! container of Docker's and BuildKit's kind looks like.
-//! Pure. Knows nothing of how the specification is carried out.
+//! From a command and what is known of its surroundings to an OCI runtime specification (config.md,
+//! config-linux.md): what a container of Docker's and BuildKit's kind looks like. Pure. Knows nothing of how
+//! the specification is carried out.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use lapstrake_llb::{ExecOp, LinuxResources as Limits, ProxyEnv, SecurityMode, Ulimit};
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
-    Capability, Linux, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxCpuBuilder, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder,
-    LinuxDeviceType, LinuxMemoryBuilder, LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType, LinuxResourcesBuilder,
-    LinuxSeccomp, Mount, MountBuilder, PosixRlimit, PosixRlimitBuilder, PosixRlimitType, Process, ProcessBuilder, RootBuilder,
-    Spec, SpecBuilder, UserBuilder,
+    Capability, Linux, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxCpuBuilder, LinuxDeviceCgroup,
+    LinuxDeviceCgroupBuilder, LinuxDeviceType, LinuxMemoryBuilder, LinuxNamespace, LinuxNamespaceBuilder,
+    LinuxNamespaceType, LinuxResources, LinuxResourcesBuilder, LinuxSeccomp, Mount, MountBuilder,
+    PosixRlimit, PosixRlimitBuilder, PosixRlimitType, Process, ProcessBuilder, RootBuilder, Spec,
+    SpecBuilder, UserBuilder,
 };
 
 use super::capabilities::{ALL_CAPABILITIES, DEFAULT_CAPABILITIES};
@@ -30,7 +31,8 @@ pub(crate) struct Facts {
     pub(crate) root: PathBuf,
     pub(crate) root_read_only: bool,
     pub(crate) user: ResolvedUser,
-    /// In the order of mounting, after the mounts that every container has. A later one at the same place replaces an earlier one.
+    /// In the order of mounting, after the mounts that every container has. A later one at the same place
+    /// replaces an earlier one.
     pub(crate) mounts: Vec<Mount>,
     pub(crate) secret_env: Vec<(String, String)>,
     pub(crate) network: Network,
@@ -54,10 +56,19 @@ pub(crate) fn plan(op: &ExecOp, facts: Facts) -> Result<Spec, SetupError> {
 
 fn specification(op: &ExecOp, facts: Facts, rlimits: Vec<PosixRlimit>) -> Result<Spec, OciSpecError> {
     let insecure = op.security == SecurityMode::Insecure;
-    let hostname = op.hostname.as_deref().filter(|h| !h.is_empty()).unwrap_or(DEFAULT_HOSTNAME);
+    let hostname = op
+        .hostname
+        .as_deref()
+        .filter(|h| !h.is_empty())
+        .unwrap_or(DEFAULT_HOSTNAME);
     let mut spec = SpecBuilder::default()
         .version("1.0.2")
-        .root(RootBuilder::default().path(facts.root.clone()).readonly(facts.root_read_only).build()?)
+        .root(
+            RootBuilder::default()
+                .path(facts.root.clone())
+                .readonly(facts.root_read_only)
+                .build()?,
+        )
         .hostname(hostname)
         .process(process(op, &facts, rlimits, insecure)?)
         .mounts(mounts(&facts, insecure)?)
@@ -67,10 +78,24 @@ fn specification(op: &ExecOp, facts: Facts, rlimits: Vec<PosixRlimit>) -> Result
     Ok(spec)
 }
 
-fn process(op: &ExecOp, facts: &Facts, rlimits: Vec<PosixRlimit>, insecure: bool) -> Result<Process, OciSpecError> {
-    let capabilities: HashSet<Capability> =
-        if insecure { ALL_CAPABILITIES } else { DEFAULT_CAPABILITIES }.iter().copied().collect();
-    let user = UserBuilder::default().uid(facts.user.uid).gid(facts.user.gid).additional_gids(facts.user.groups.clone());
+fn process(
+    op: &ExecOp,
+    facts: &Facts,
+    rlimits: Vec<PosixRlimit>,
+    insecure: bool,
+) -> Result<Process, OciSpecError> {
+    let capabilities: HashSet<Capability> = if insecure {
+        ALL_CAPABILITIES
+    } else {
+        DEFAULT_CAPABILITIES
+    }
+    .iter()
+    .copied()
+    .collect();
+    let user = UserBuilder::default()
+        .uid(facts.user.uid)
+        .gid(facts.user.gid)
+        .additional_gids(facts.user.groups.clone());
     let process = ProcessBuilder::default()
         .terminal(false)
         .user(user.build()?)
@@ -105,7 +130,9 @@ fn environment(op: &ExecOp, facts: &Facts) -> Vec<String> {
         proxy_variables(proxy).for_each(|(name, value)| set(name, value));
     }
     facts.secret_env.iter().for_each(|(name, value)| set(name, value));
-    env.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
+    env.into_iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect()
 }
 
 fn proxy_variables(proxy: &ProxyEnv) -> impl Iterator<Item = (&'static str, &str)> {
@@ -145,7 +172,11 @@ fn rlimit(ulimit: &Ulimit) -> Result<PosixRlimit, SetupError> {
         "rttime" => RlimitRttime,
         "sigpending" => RlimitSigpending,
         "stack" => RlimitStack,
-        _ => return Err(SetupError::UnknownUlimit { name: ulimit.name.clone() }),
+        _ => {
+            return Err(SetupError::UnknownUlimit {
+                name: ulimit.name.clone(),
+            });
+        }
     };
     let value = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
     PosixRlimitBuilder::default()
@@ -158,10 +189,20 @@ fn rlimit(ulimit: &Ulimit) -> Result<PosixRlimit, SetupError> {
 
 /// The mounts of every container, then the command's own.
 fn mounts(facts: &Facts, insecure: bool) -> Result<Vec<Mount>, OciSpecError> {
-    let sys_options: &[&str] =
-        if insecure { &["nosuid", "noexec", "nodev"] } else { &["nosuid", "noexec", "nodev", "ro"] };
+    let sys_options: &[&str] = if insecure {
+        &["nosuid", "noexec", "nodev"]
+    } else {
+        &["nosuid", "noexec", "nodev", "ro"]
+    };
     let dev_options: &[&str] = &["nosuid", "strictatime", "mode=755", "size=65536k"];
-    let pts_options: &[&str] = &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"];
+    let pts_options: &[&str] = &[
+        "nosuid",
+        "noexec",
+        "newinstance",
+        "ptmxmode=0666",
+        "mode=0620",
+        "gid=5",
+    ];
     let shm_options: &[&str] = &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"];
     let mut mounts = vec![
         mount("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"])?,
@@ -211,43 +252,21 @@ fn linux(facts: Facts, insecure: bool) -> Result<Linux, OciSpecError> {
     if facts.network != Network::Host {
         kinds.push(LinuxNamespaceType::Network);
     }
-    let namespaces: Vec<LinuxNamespace> =
-        kinds.into_iter().map(|kind| LinuxNamespaceBuilder::default().typ(kind).build()).collect::<Result<_, _>>()?;
-
-    let mut resources = LinuxResourcesBuilder::default().devices(device_rules(insecure)?);
-    if let Some(limits) = &facts.limits {
-        let mut memory = LinuxMemoryBuilder::default();
-        if let Some(bytes) = limits.memory_bytes.and_then(|b| i64::try_from(b).ok()) {
-            memory = memory.limit(bytes);
-        }
-        if let Some(bytes) = limits.memory_swap_bytes {
-            memory = memory.swap(bytes);
-        }
-        let mut cpu = LinuxCpuBuilder::default();
-        if let Some(shares) = limits.cpu_shares {
-            cpu = cpu.shares(shares);
-        }
-        if let Some(period) = limits.cpu_period_us {
-            cpu = cpu.period(period);
-        }
-        if let Some(quota) = limits.cpu_quota_us {
-            cpu = cpu.quota(quota);
-        }
-        if let Some(cpus) = &limits.cpuset_cpus {
-            cpu = cpu.cpus(cpus.clone());
-        }
-        if let Some(mems) = &limits.cpuset_mems {
-            cpu = cpu.mems(mems.clone());
-        }
-        resources = resources.memory(memory.build()?).cpu(cpu.build()?);
-    }
+    let namespaces: Vec<LinuxNamespace> = kinds
+        .into_iter()
+        .map(|kind| LinuxNamespaceBuilder::default().typ(kind).build())
+        .collect::<Result<_, _>>()?;
 
     let owned = |paths: &[&str]| paths.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>();
     let mut linux = LinuxBuilder::default()
         .namespaces(namespaces)
-        .resources(resources.build()?)
+        .resources(resources(facts.limits.as_ref(), insecure)?)
         .masked_paths(if insecure { Vec::new() } else { owned(MASKED_PATHS) })
-        .readonly_paths(if insecure { Vec::new() } else { owned(READ_ONLY_PATHS) });
+        .readonly_paths(if insecure {
+            Vec::new()
+        } else {
+            owned(READ_ONLY_PATHS)
+        });
     if let Some(path) = facts.cgroup_path {
         linux = linux.cgroups_path(path);
     }
@@ -255,6 +274,37 @@ fn linux(facts: Facts, insecure: bool) -> Result<Linux, OciSpecError> {
         linux = linux.seccomp(seccomp);
     }
     linux.build()
+}
+
+fn resources(limits: Option<&Limits>, insecure: bool) -> Result<LinuxResources, OciSpecError> {
+    let resources = LinuxResourcesBuilder::default().devices(device_rules(insecure)?);
+    let Some(limits) = limits else {
+        return resources.build();
+    };
+    let mut memory = LinuxMemoryBuilder::default();
+    if let Some(bytes) = limits.memory_bytes.and_then(|b| i64::try_from(b).ok()) {
+        memory = memory.limit(bytes);
+    }
+    if let Some(bytes) = limits.memory_swap_bytes {
+        memory = memory.swap(bytes);
+    }
+    let mut cpu = LinuxCpuBuilder::default();
+    if let Some(shares) = limits.cpu_shares {
+        cpu = cpu.shares(shares);
+    }
+    if let Some(period) = limits.cpu_period_us {
+        cpu = cpu.period(period);
+    }
+    if let Some(quota) = limits.cpu_quota_us {
+        cpu = cpu.quota(quota);
+    }
+    if let Some(cpus) = &limits.cpuset_cpus {
+        cpu = cpu.cpus(cpus.clone());
+    }
+    if let Some(mems) = &limits.cpuset_mems {
+        cpu = cpu.mems(mems.clone());
+    }
+    resources.memory(memory.build()?).cpu(cpu.build()?).build()
 }
 
 /// What a container must not even read. Docker's.
@@ -274,7 +324,13 @@ const MASKED_PATHS: &[&str] = &[
 ];
 
 /// What a container must not write to. Docker's.
-const READ_ONLY_PATHS: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+const READ_ONLY_PATHS: &[&str] = &[
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
 
 /// A device: type, major and minor number; none: any number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -287,14 +343,29 @@ pub(crate) struct DeviceRule {
 }
 
 const fn device(major: u32, minor: Option<u32>) -> DeviceRule {
-    DeviceRule { block: false, major: Some(major), minor, access: "rwm" }
+    DeviceRule {
+        block: false,
+        major: Some(major),
+        minor,
+        access: "rwm",
+    }
 }
 
-/// What a container may do with devices: make any node, but open only these: null, zero, full, random, urandom, tty, ptmx and
-/// pseudo terminals. As Docker with runc.
+/// What a container may do with devices: make any node, but open only these: null, zero, full, random,
+/// urandom, tty, ptmx and pseudo terminals. As Docker with runc.
 pub(crate) const DEVICE_RULES: &[DeviceRule] = &[
-    DeviceRule { block: false, major: None, minor: None, access: "m" },
-    DeviceRule { block: true, major: None, minor: None, access: "m" },
+    DeviceRule {
+        block: false,
+        major: None,
+        minor: None,
+        access: "m",
+    },
+    DeviceRule {
+        block: true,
+        major: None,
+        minor: None,
+        access: "m",
+    },
     device(1, Some(3)),
     device(1, Some(5)),
     device(1, Some(7)),
@@ -306,11 +377,18 @@ pub(crate) const DEVICE_RULES: &[DeviceRule] = &[
 ];
 
 fn device_rules(insecure: bool) -> Result<Vec<LinuxDeviceCgroup>, OciSpecError> {
-    let all = LinuxDeviceCgroupBuilder::default().allow(insecure).access("rwm").build()?;
+    let all = LinuxDeviceCgroupBuilder::default()
+        .allow(insecure)
+        .access("rwm")
+        .build()?;
     let allowed = DEVICE_RULES.iter().filter(|_| !insecure).map(|rule| {
         let mut builder = LinuxDeviceCgroupBuilder::default()
             .allow(true)
-            .typ(if rule.block { LinuxDeviceType::B } else { LinuxDeviceType::C })
+            .typ(if rule.block {
+                LinuxDeviceType::B
+            } else {
+                LinuxDeviceType::C
+            })
             .access(rule.access);
         if let Some(major) = rule.major {
             builder = builder.major(major);

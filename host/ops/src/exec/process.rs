@@ -1,18 +1,17 @@
-//! Turns the calling process, which is already inside the container, into the one of a specification: limits, privileges,
-//! user, program.
-//! Knows nothing of namespaces and mounts.
+//! Turns the calling process, which is already inside the container, into the one of a specification: limits,
+//! privileges, user, program. Knows nothing of namespaces and mounts.
 
 use std::ffi::CString;
 
 use oci_spec::runtime::{PosixRlimitType, Process};
+use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, capability_is_in_bounding_set, clear_ambient_capability_set,
-    remove_capability_from_bounding_set, set_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid,
-    set_thread_res_uid,
+    remove_capability_from_bounding_set, set_capabilities, set_no_new_privs, set_thread_groups,
+    set_thread_res_gid, set_thread_res_uid,
 };
-use rustix::fs::{Gid, Uid};
 
 use super::capabilities::bits;
 use super::error::{ProgramError, SetupError};
@@ -23,8 +22,12 @@ use super::sys::{self, SockFilter};
 pub(crate) fn restrict(process: &Process, filter: &[SockFilter]) -> Result<(), SetupError> {
     for limit in process.rlimits().iter().flatten() {
         let value = |limit: u64| (limit != u64::MAX).then_some(limit);
-        let new = Rlimit { current: value(limit.soft()), maximum: value(limit.hard()) };
-        setrlimit(resource(limit.typ()), new).map_err(SetupError::system(&format!("set the ulimit {}", limit.typ())))?;
+        let new = Rlimit {
+            current: value(limit.soft()),
+            maximum: value(limit.hard()),
+        };
+        setrlimit(resource(limit.typ()), new)
+            .map_err(SetupError::system(&format!("set the ulimit {}", limit.typ())))?;
     }
     // Keys are a nicety: a kernel may have none.
     let _ = sys::new_session_keyring();
@@ -40,7 +43,11 @@ pub(crate) fn restrict(process: &Process, filter: &[SockFilter]) -> Result<(), S
 
 fn drop_privileges(process: &Process) -> Result<(), SetupError> {
     let failed = SetupError::system::<Errno>;
-    let wanted = process.capabilities().as_ref().and_then(|c| c.bounding().as_ref()).map_or(0, bits);
+    let wanted = process
+        .capabilities()
+        .as_ref()
+        .and_then(|c| c.bounding().as_ref())
+        .map_or(0, bits);
     let before = capabilities(None).map_err(failed("read the capabilities"))?;
     for number in 0..u64::BITS {
         let capability = CapabilitySet::from_bits_retain(1 << number);
@@ -56,21 +63,38 @@ fn drop_privileges(process: &Process) -> Result<(), SetupError> {
     clear_ambient_capability_set().map_err(failed("drop the ambient capabilities"))?;
 
     let user = process.user();
-    let groups: Vec<Gid> = user.additional_gids().iter().flatten().map(|gid| Gid::from_raw(*gid)).collect();
+    let groups: Vec<Gid> = user
+        .additional_gids()
+        .iter()
+        .flatten()
+        .map(|gid| Gid::from_raw(*gid))
+        .collect();
     let (uid, gid) = (Uid::from_raw(user.uid()), Gid::from_raw(user.gid()));
     match set_thread_groups(&groups) {
-        // A user namespace of one user allows no changes, and none is asked for.
-        Err(Errno::PERM) if groups.is_empty() => {}
+        // A user namespace of one user has no other groups.
+        Err(Errno::PERM)
+            if std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|s| s.trim() == "deny") => {}
         other => other.map_err(failed("set the supplementary groups"))?,
     }
     set_thread_res_gid(gid, gid, gid).map_err(failed("set the group"))?;
     set_thread_res_uid(uid, uid, uid).map_err(failed("set the user"))?;
 
     // Another user than root has lost them by that already.
-    let kept = if user.uid() == 0 { before.permitted.bits() & wanted } else { 0 };
+    let kept = if user.uid() == 0 {
+        before.permitted.bits() & wanted
+    } else {
+        0
+    };
     let kept = CapabilitySet::from_bits_retain(kept);
-    set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() })
-        .map_err(failed("set the capabilities"))
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: kept,
+            permitted: kept,
+            inheritable: CapabilitySet::empty(),
+        },
+    )
+    .map_err(failed("set the capabilities"))
 }
 
 fn resource(kind: PosixRlimitType) -> Resource {
@@ -109,17 +133,36 @@ impl Program {
     /// Takes the program out of a specification. Fails on NUL characters.
     pub(crate) fn new(process: &Process) -> Result<Program, SetupError> {
         let strings = |what: &str, strings: &Option<Vec<String>>| {
-            let convert = |s: &String| CString::new(s.as_str()).map_err(|_| SetupError::Nul { what: what.to_owned() });
-            strings.iter().flatten().map(convert).collect::<Result<Vec<_>, _>>()
+            let convert = |s: &String| {
+                CString::new(s.as_str()).map_err(|_| SetupError::Nul {
+                    what: what.to_owned(),
+                })
+            };
+            strings
+                .iter()
+                .flatten()
+                .map(convert)
+                .collect::<Result<Vec<_>, _>>()
         };
         let args = strings("an argument", process.args())?;
         let env = strings("an environment variable", process.env())?;
-        let name = process.args().iter().flatten().next().cloned().unwrap_or_default();
+        let name = process
+            .args()
+            .iter()
+            .flatten()
+            .next()
+            .cloned()
+            .unwrap_or_default();
         let path = if name.contains('/') {
             None
         } else {
             let mut variables = process.env().iter().flatten();
-            Some(variables.find_map(|v| v.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH).to_owned())
+            Some(
+                variables
+                    .find_map(|v| v.strip_prefix("PATH="))
+                    .unwrap_or(DEFAULT_PATH)
+                    .to_owned(),
+            )
         };
         let candidates = match &path {
             None => vec![name.clone()],
@@ -129,15 +172,27 @@ impl Program {
                 .map(|dir| format!("{}/{name}", if dir.is_empty() { "." } else { dir }))
                 .collect(),
         };
-        let candidates = candidates.into_iter().filter_map(|c| CString::new(c).ok()).collect();
-        Ok(Program { name, path, candidates, args, env })
+        let candidates = candidates
+            .into_iter()
+            .filter_map(|c| CString::new(c).ok())
+            .collect();
+        Ok(Program {
+            name,
+            path,
+            candidates,
+            args,
+            env,
+        })
     }
 
     /// Becomes the program. Returns only when that fails, with the reason.
     pub(crate) fn execute(&self) -> ProgramError {
         let program = || self.name.clone();
         let mut best = match &self.path {
-            Some(path) => ProgramError::NotInPath { program: program(), path: path.clone() },
+            Some(path) => ProgramError::NotInPath {
+                program: program(),
+                path: path.clone(),
+            },
             None => ProgramError::NotFound { program: program() },
         };
         for candidate in &self.candidates {
@@ -148,9 +203,19 @@ impl Program {
                 }
                 Some(libc::ENOENT | libc::ENOTDIR) => {}
                 // A later directory may have one that can be executed.
-                Some(libc::EACCES) => best = ProgramError::Other { program: program(), source: error.into() },
+                Some(libc::EACCES) => {
+                    best = ProgramError::Other {
+                        program: program(),
+                        source: error.into(),
+                    }
+                }
                 Some(libc::ENOEXEC) => return ProgramError::Format { program: program() },
-                _ => return ProgramError::Other { program: program(), source: error.into() },
+                _ => {
+                    return ProgramError::Other {
+                        program: program(),
+                        source: error.into(),
+                    };
+                }
             }
         }
         best
@@ -164,7 +229,14 @@ mod tests {
 
     fn program(args: &[&str], env: &[&str]) -> Result<Program, SetupError> {
         let owned = |s: &[&str]| s.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-        Program::new(&ProcessBuilder::default().args(owned(args)).env(owned(env)).cwd("/").build().unwrap())
+        Program::new(
+            &ProcessBuilder::default()
+                .args(owned(args))
+                .env(owned(env))
+                .cwd("/")
+                .build()
+                .unwrap(),
+        )
     }
 
     fn candidates(program: &Program) -> Vec<&str> {
@@ -176,20 +248,28 @@ mod tests {
         let found = program(&["cc", "-c"], &["A=b", "PATH=/x::/y"]).unwrap();
         assert_eq!(candidates(&found), ["/x/cc", "./cc", "/y/cc"]);
         assert_eq!(candidates(&program(&["./cc"], &["PATH=/x"]).unwrap()), ["./cc"]);
-        assert_eq!(candidates(&program(&[""], &["PATH=/x"]).unwrap()), [] as [&str; 0]);
+        assert_eq!(
+            candidates(&program(&[""], &["PATH=/x"]).unwrap()),
+            [] as [&str; 0]
+        );
         assert_eq!(candidates(&program(&["a"], &[]).unwrap()).len(), 6);
     }
 
     #[test]
     fn what_cannot_be_executed_is_said() {
-        let missing = program(&["surely-not-there"], &["PATH=/nowhere:/etc"]).unwrap().execute();
+        let missing = program(&["surely-not-there"], &["PATH=/nowhere:/etc"])
+            .unwrap()
+            .execute();
         assert_eq!(
             missing.to_string(),
             "executable `surely-not-there` not found in PATH (/nowhere:/etc)"
         );
         let denied = program(&["passwd"], &["PATH=/nowhere:/etc"]).unwrap().execute();
         assert!(matches!(denied, ProgramError::Other { source, .. } if source.0 == libc::EACCES));
-        assert!(matches!(program(&["/nowhere/x"], &[]).unwrap().execute(), ProgramError::NotFound { .. }));
+        assert!(matches!(
+            program(&["/nowhere/x"], &[]).unwrap().execute(),
+            ProgramError::NotFound { .. }
+        ));
         assert!(program(&["a\0b"], &[]).is_err());
     }
 }

@@ -1,6 +1,5 @@
-//! Watches a running step from the engine's side: passes its output on, listens to what the helper reports, and has it killed when
-//! it is cancelled or takes too long.
-//! Knows nothing of what the step is.
+//! Watches a running step from the engine's side: passes its output on, listens to what the helper reports,
+//! and has it killed when it is cancelled or takes too long. Knows nothing of what the step is.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,7 +14,8 @@ use super::request::{Exit, Output, Stream, Warning};
 
 /// How long a killed step may take to be gone. A process that waits for a disk can take its time.
 const GRACE: Duration = Duration::from_secs(30);
-/// How long output is waited for when all processes are gone. There is none but what somebody outside was given the pipe for.
+/// How long output is waited for when all processes are gone. There is none but what somebody outside was
+/// given the pipe for.
 const DRAIN: Duration = Duration::from_secs(1);
 
 const PIECE: usize = 64 << 10;
@@ -39,13 +39,62 @@ pub(crate) struct Seen {
     pub(crate) stubs: Vec<Stub>,
 }
 
+/// What the helper has said so far.
+#[derive(Default)]
+struct Heard {
+    warnings: Vec<Warning>,
+    stubs: Vec<Stub>,
+    failure: Option<Failure>,
+}
+
+impl Heard {
+    fn into_result(
+        self,
+        exit: Exit,
+        out_of_memory: bool,
+        killed: Option<ExecError>,
+    ) -> Result<Seen, ExecError> {
+        match (killed, self.failure) {
+            (Some(why), _) => Err(why),
+            (None, Some(Failure::Setup(source))) => Err(ExecError::Setup { source }),
+            (None, Some(Failure::Program(error))) => Err(ExecError::Program(error)),
+            (None, None) => Ok(Seen {
+                exit,
+                out_of_memory,
+                warnings: self.warnings,
+                stubs: self.stubs,
+            }),
+        }
+    }
+}
+
 /// Where a step is.
 enum State {
     Running,
     /// Killed because of this.
-    Killed { why: ExecError, since: Instant },
-    /// All processes are gone.
-    Ended { exit: Exit, out_of_memory: bool, since: Instant },
+    Killed {
+        why: ExecError,
+        since: Instant,
+    },
+    /// All processes are gone. Why they were killed, if they were.
+    Ended {
+        exit: Exit,
+        out_of_memory: bool,
+        killed: Option<ExecError>,
+        since: Instant,
+    },
+}
+
+impl State {
+    /// How long to wait for something to happen.
+    fn patience(&self, deadline: Option<Instant>) -> Option<Duration> {
+        let left = |since: &Instant, limit: Duration| Some(limit.saturating_sub(since.elapsed()));
+        match self {
+            State::Running => deadline.map(|d| d.saturating_duration_since(Instant::now())),
+            State::Killed { since, .. } => left(since, GRACE),
+            State::Ended { since, .. } => left(since, DRAIN),
+        }
+    }
 }
 
 impl Watch {
@@ -56,81 +105,87 @@ impl Watch {
         cancel: &CancelToken,
         output: &mut dyn FnMut(Output<'_>),
     ) -> Result<Seen, ExecError> {
-        let started = Instant::now();
+        // A time that cannot be counted is none.
+        let deadline = timeout.and_then(|limit| Instant::now().checked_add(limit));
         let mut buffer = vec![0; PIECE];
         let mut state = State::Running;
-        let mut seen = Seen { exit: Exit::Code(0), out_of_memory: false, warnings: Vec::new(), stubs: Vec::new() };
-        let mut failure: Option<Failure> = None;
-        let mut stopped: Option<ExecError> = None;
+        let mut heard = Heard::default();
         loop {
-            match &state {
-                State::Running if cancel.is_cancelled() => state = self.kill(ExecError::Cancelled),
-                State::Running => {
-                    if let Some(after) = timeout.filter(|limit| started.elapsed() >= *limit) {
-                        state = self.kill(ExecError::TimedOut { after });
-                    }
+            state = match state {
+                State::Running if cancel.is_cancelled() => self.kill(ExecError::Cancelled),
+                State::Running if deadline.is_some_and(|d| Instant::now() >= d) => {
+                    self.kill(ExecError::TimedOut {
+                        after: timeout.unwrap_or_default(),
+                    })
                 }
                 State::Killed { since, .. } if since.elapsed() >= GRACE => {
                     return Err(ExecError::Unkillable { after: GRACE });
                 }
-                State::Killed { .. } => {}
-                State::Ended { exit, out_of_memory, since } => {
-                    let silent = self.stdout.is_none() && self.stderr.is_none();
-                    if silent || since.elapsed() >= DRAIN {
-                        (seen.exit, seen.out_of_memory) = (*exit, *out_of_memory);
-                        break;
-                    }
+                State::Ended {
+                    exit,
+                    out_of_memory,
+                    killed,
+                    since,
+                } if (self.stdout.is_none() && self.stderr.is_none()) || since.elapsed() >= DRAIN => {
+                    return heard.into_result(exit, out_of_memory, killed);
                 }
-            }
-            let wait = match &state {
-                State::Running => timeout.map(|limit| limit.saturating_sub(started.elapsed())),
-                State::Killed { since, .. } => Some(GRACE.saturating_sub(since.elapsed())),
-                State::Ended { since, .. } => Some(DRAIN.saturating_sub(since.elapsed())),
+                other => other,
             };
-            let [control, stdout, stderr] = self.ready(&state, cancel, wait)?;
+            let [control, stdout, stderr] = self.ready(&state, cancel, state.patience(deadline))?;
             let time = SystemTime::now();
-            for (ready, stream, pipe) in
-                [(stdout, Stream::Stdout, &mut self.stdout), (stderr, Stream::Stderr, &mut self.stderr)]
-            {
-                if ready {
-                    pass_on(pipe, &mut buffer, stream, time, output);
-                }
+            if stdout {
+                pass_on(&mut self.stdout, &mut buffer, Stream::Stdout, time, output);
             }
-            if !control {
-                continue;
+            if stderr {
+                pass_on(&mut self.stderr, &mut buffer, Stream::Stderr, time, output);
             }
-            match receive::<Report>(&self.control) {
-                Ok(Some((Report::Warning(warning), _))) => seen.warnings.push(warning),
-                Ok(Some((Report::Stubs(stubs), _))) => seen.stubs.extend(stubs),
-                Ok(Some((Report::Failed(why), _))) => failure = Some(why),
-                Ok(Some((Report::Exited { exit, out_of_memory }, _))) => {
-                    let before = std::mem::replace(&mut state, State::Ended { exit, out_of_memory, since: Instant::now() });
-                    if let State::Killed { why, .. } = before {
-                        stopped = Some(why);
-                    }
-                }
-                Ok(None) => return Err(ExecError::HelperDied),
-                // The helper closed its end before it read that it shall kill. What it said before comes after this error.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
-                Err(source) => return Err(ExecError::Helper { source }),
+            if control && let Some((exit, out_of_memory)) = self.listen(&mut heard)? {
+                let killed = match state {
+                    State::Killed { why, .. } => Some(why),
+                    _ => None,
+                };
+                state = State::Ended {
+                    exit,
+                    out_of_memory,
+                    killed,
+                    since: Instant::now(),
+                };
             }
         }
-        match (stopped, failure) {
-            (Some(why), _) => Err(why),
-            (None, Some(Failure::Setup(source))) => Err(ExecError::Setup { source }),
-            (None, Some(Failure::Program(error))) => Err(ExecError::Program(error)),
-            (None, None) => Ok(seen),
+    }
+
+    /// Takes one report. Gives the end of the step, if it is that.
+    fn listen(&self, heard: &mut Heard) -> Result<Option<(Exit, bool)>, ExecError> {
+        match receive::<Report>(&self.control) {
+            Ok(Some((Report::Warning(warning), _))) => heard.warnings.push(warning),
+            Ok(Some((Report::Stubs(stubs), _))) => heard.stubs.extend(stubs),
+            Ok(Some((Report::Failed(why), _))) => heard.failure = Some(why),
+            Ok(Some((Report::Exited { exit, out_of_memory }, _))) => return Ok(Some((exit, out_of_memory))),
+            Ok(None) => return Err(ExecError::HelperDied),
+            // The helper closed its end before it read that it shall kill. What it said before comes
+            // after this error.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+            Err(source) => return Err(ExecError::Helper { source }),
         }
+        Ok(None)
     }
 
     fn kill(&self, why: ExecError) -> State {
         // Any message will do. If the helper is gone, that is seen next.
         let _ = send(&self.control, &1u8, &[]);
-        State::Killed { why, since: Instant::now() }
+        State::Killed {
+            why,
+            since: Instant::now(),
+        }
     }
 
     /// Waits until the control socket, stdout or stderr has something.
-    fn ready(&self, state: &State, cancel: &CancelToken, wait: Option<Duration>) -> Result<[bool; 3], ExecError> {
+    fn ready(
+        &self,
+        state: &State,
+        cancel: &CancelToken,
+        wait: Option<Duration>,
+    ) -> Result<[bool; 3], ExecError> {
         let cancel_fd = cancel.as_fd();
         let mut polled = Vec::with_capacity(4);
         let mut places = Vec::with_capacity(4);
@@ -148,7 +203,10 @@ impl Watch {
             polled.push(PollFd::from_borrowed_fd(cancel_fd.as_fd(), PollFlags::IN));
             places.push(None);
         }
-        let wait = wait.map(|w| Timespec { tv_sec: w.as_secs() as _, tv_nsec: w.subsec_nanos() as _ });
+        let wait = wait.map(|w| Timespec {
+            tv_sec: w.as_secs() as _,
+            tv_nsec: w.subsec_nanos() as _,
+        });
         match poll(&mut polled, wait.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(ExecError::Helper { source: error.into() }),
@@ -174,7 +232,11 @@ fn pass_on(
     let Some(open) = pipe else { return };
     match rustix::io::read(open, &mut *buffer) {
         Ok(0) => *pipe = None,
-        Ok(length) => output(Output { stream, time, data: &buffer[..length] }),
+        Ok(length) => output(Output {
+            stream,
+            time,
+            data: &buffer[..length],
+        }),
         Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
         // A pipe has no other errors that another read would not have.
         Err(_) => *pipe = None,

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 /// A command to run, with everything it needs already on this machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ExecRequest {
-    /// The command. Its mounts and secrets are ignored: `root`, `mounts` and `secret_env` stand for them. The entitlement for
+    /// The command. Its mounts and secrets are ignored: `root`, `mounts` and `secret_env` stand for them. The
+    /// entitlement for
     /// `security: insecure` and `network: host` MUST have been checked.
     pub op: ExecOp,
     /// Limits of the command's processes.
@@ -21,8 +22,9 @@ pub struct ExecRequest {
     pub mounts: Vec<PreparedMount>,
     /// Variables made of secrets; they win over the others.
     pub secret_env: Vec<(String, String)>,
-    /// An existing directory of the caller, on the file system of the layers, for what is needed while commands run. Steps can share
-    /// it, also at the same time. Nothing else that a request names may be in it. Two empty directories may stay in it.
+    /// An existing directory of the caller, on the file system of the layers, for what is needed while
+    /// commands run. Steps can share it, also at the same time. Nothing else that a request names may be in
+    /// it. Two empty directories may stay in it.
     pub state_dir: PathBuf,
     /// Network.
     pub network: Network,
@@ -57,7 +59,8 @@ pub struct RootMount {
 /// Something mounted below the root.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PreparedMount {
-    /// Absolute path in the container. It is resolved inside the container's root and made where it is missing.
+    /// Absolute path in the container. It is resolved inside the container's root and made where it is
+    /// missing.
     pub target: String,
     /// Whether writing fails.
     pub read_only: bool,
@@ -204,7 +207,11 @@ mod tests {
 
     #[test]
     fn valid_codes() {
-        let status = |exit| ExecStatus { exit, out_of_memory: false, warnings: Vec::new() };
+        let status = |exit| ExecStatus {
+            exit,
+            out_of_memory: false,
+            warnings: Vec::new(),
+        };
         assert!(status(Exit::Code(0)).is_success(&[]));
         assert!(!status(Exit::Code(0)).is_success(&[3]));
         assert!(status(Exit::Code(3)).is_success(&[0, 3]));

@@ -51,7 +51,11 @@ pub struct HelperCommand {
 impl Default for HelperCommand {
     /// This program itself, with the argument `__container`.
     fn default() -> HelperCommand {
-        HelperCommand { program: "/proc/self/exe".into(), args: vec!["__container".into()], env: Vec::new() }
+        HelperCommand {
+            program: "/proc/self/exe".into(),
+            args: vec!["__container".into()],
+            env: Vec::new(),
+        }
     }
 }
 
@@ -75,7 +79,8 @@ pub enum DeviceControl {
     CgroupV1,
     /// A program on a cgroup of version 2.
     CgroupV2,
-    /// Mounts on which devices cannot be opened. Commands that make devices and use them, such as debootstrap, do not work.
+    /// Mounts on which devices cannot be opened. Commands that make devices and use them, such as
+    /// debootstrap, do not work.
     Mounts,
 }
 
@@ -108,8 +113,17 @@ impl Runner {
     /// Makes a runner. Nothing is started before it is needed.
     pub fn new(options: RunnerOptions) -> Runner {
         static RUNNERS: AtomicU64 = AtomicU64::new(0);
-        let id = format!("{}-{}", process_id(std::process::id()), RUNNERS.fetch_add(1, Ordering::Relaxed));
-        Runner { options, id, steps: AtomicU64::new(0), helper: Mutex::new(None) }
+        let id = format!(
+            "{}-{}",
+            process_id(std::process::id()),
+            RUNNERS.fetch_add(1, Ordering::Relaxed)
+        );
+        Runner {
+            options,
+            id,
+            steps: AtomicU64::new(0),
+            helper: Mutex::new(None),
+        }
     }
 
     /// Starts the helper, so that the first command need not wait for it.
@@ -119,9 +133,10 @@ impl Runner {
 
     /// Runs a command to its end and hands its output to `output` as it comes.
     ///
-    /// A command that fails is no error: see [`ExecStatus::is_success`]. When this returns, in whatever way, no process of the command
-    /// is left, nothing is mounted, and the work and state directories are cleaned up. After `Ok` the upper directories are layers in
-    /// overlayfs' form; they have not been written out to the disk.
+    /// A command that fails is no error: see [`ExecStatus::is_success`]. When this returns, in whatever way,
+    /// no process of the command is left, nothing is mounted, and the work and state directories are cleaned
+    /// up. After `Ok` the upper directories are layers in overlayfs' form; they have not been written out to
+    /// the disk.
     pub fn run(
         &self,
         request: &ExecRequest,
@@ -132,12 +147,19 @@ impl Runner {
         if cancel.is_cancelled() {
             return Err(ExecError::Cancelled);
         }
-        let name = format!("{PREFIX}{}-{}", self.id, self.steps.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "{PREFIX}{}-{}",
+            self.id,
+            self.steps.fetch_add(1, Ordering::Relaxed)
+        );
         prepare_state(request)?;
-        let result = self.launch(request, &name).and_then(|watch| watch.until_end(request.timeout, cancel, output));
+        let result = self
+            .launch(request, &name)
+            .and_then(|watch| watch.until_end(request.timeout, cancel, output));
         discards(request, &name).for_each(|dir| {
             let _ = remove_work(&dir.join("work"));
-            // The caller removes the directory around it in the end: what stays for some reason is in nobody's way.
+            // The caller removes the directory around it in the end: what stays for some reason is in
+            // nobody's way.
             let _ = fs::remove_dir_all(dir);
         });
         let layers = written(request);
@@ -151,11 +173,20 @@ impl Runner {
         for (reference, layer) in layers {
             layer.finish(seen.stubs.iter().filter(|s| s.layer == reference))?;
         }
-        Ok(ExecStatus { exit: seen.exit, out_of_memory: seen.out_of_memory, warnings: seen.warnings })
+        Ok(ExecStatus {
+            exit: seen.exit,
+            out_of_memory: seen.out_of_memory,
+            warnings: seen.warnings,
+        })
     }
 
     fn launch(&self, request: &ExecRequest, name: &str) -> Result<Watch, ExecError> {
-        let hostname = request.op.hostname.as_deref().filter(|h| !h.is_empty()).unwrap_or(DEFAULT_HOSTNAME);
+        let hostname = request
+            .op
+            .hostname
+            .as_deref()
+            .filter(|h| !h.is_empty())
+            .unwrap_or(DEFAULT_HOSTNAME);
         let job = Job {
             hosts: hosts_file(hostname, &request.op.extra_hosts),
             resolv_conf: resolv_conf(request.network == Network::Host),
@@ -175,18 +206,30 @@ impl Runner {
         let (stdout, stdout_end) = pipe()?;
         let (stderr, stderr_end) = pipe()?;
         let (control, control_end) = connection().map_err(failed)?;
-        let descriptors = [control_end.as_fd(), job.as_fd(), stdout_end.as_fd(), stderr_end.as_fd()];
+        let descriptors = [
+            control_end.as_fd(),
+            job.as_fd(),
+            stdout_end.as_fd(),
+            stderr_end.as_fd(),
+        ];
         let send_to = |helper: &Helper| match &helper.socket {
             Some(socket) => send(socket, &launch, &descriptors),
             None => Err(io::ErrorKind::BrokenPipe.into()),
         };
         let helper = self.helper()?;
-        if send_to(&helper).is_err() {
-            // It was killed since the last step: another one is as good.
-            self.forget(&helper);
-            send_to(&*self.helper()?).map_err(failed)?;
+        match send_to(&helper) {
+            Err(error) if is_disconnected(&error) => {
+                // It was killed since the last step: another one is as good.
+                self.forget(&helper);
+                send_to(&*self.helper()?).map_err(failed)?;
+            }
+            other => other.map_err(failed)?,
         }
-        Ok(Watch { control, stdout: Some(stdout), stderr: Some(stderr) })
+        Ok(Watch {
+            control,
+            stdout: Some(stdout),
+            stderr: Some(stderr),
+        })
     }
 
     fn helper(&self) -> Result<Arc<Helper>, ExecError> {
@@ -217,18 +260,29 @@ impl Runner {
             .stderr(Stdio::null())
             .current_dir("/")
             .spawn()
-            .map_err(|source| ExecError::StartHelper { program: program.clone(), source })?;
+            .map_err(|source| ExecError::StartHelper {
+                program: program.clone(),
+                source,
+            })?;
         let hello = Hello {
             id: self.id.clone(),
             runtime: self.options.runtime.clone(),
             devices: self.options.devices,
         };
-        let helper = Helper { socket: Some(socket), process };
+        let helper = Helper {
+            socket: Some(socket),
+            process,
+        };
         if let Some(socket) = &helper.socket {
             send(socket, &hello, &[]).map_err(|source| ExecError::Helper { source })?;
         }
         Ok(helper)
     }
+}
+
+fn is_disconnected(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected)
 }
 
 /// Bytes in a file that is nowhere.
@@ -247,11 +301,20 @@ fn check(request: &ExecRequest) -> Result<(), ExecError> {
     if !request.op.cwd.is_empty() && !request.op.cwd.starts_with('/') {
         return invalid("the working directory is not absolute");
     }
-    if request.mounts.iter().any(|m| !m.target.starts_with('/') || Path::new(&m.target) == Path::new("/")) {
+    if request
+        .mounts
+        .iter()
+        .any(|m| !m.target.starts_with('/') || Path::new(&m.target) == Path::new("/"))
+    {
         return invalid("a mount's target is not an absolute path below the root");
     }
     let state_dir = [request.state_dir.clone()];
-    if leftovers(request, "").iter().chain(&request.root.lower).chain(&state_dir).any(|path| path.is_relative()) {
+    if leftovers(request, "")
+        .iter()
+        .chain(&request.root.lower)
+        .chain(&state_dir)
+        .any(|path| path.is_relative())
+    {
         return invalid("a directory is not absolute");
     }
     Ok(())
@@ -260,23 +323,49 @@ fn check(request: &ExecRequest) -> Result<(), ExecError> {
 /// The directories that are worth nothing when nobody waits for the result any more.
 fn leftovers(request: &ExecRequest, name: &str) -> Vec<PathBuf> {
     let layers = written(request);
-    let of_layers = layers.iter().flat_map(|(_, layer)| [layer.upper.to_owned(), layer.work.to_owned()]);
+    let of_layers = layers
+        .iter()
+        .flat_map(|(_, layer)| [layer.upper.to_owned(), layer.work.to_owned()]);
     of_layers.chain(discards(request, name)).collect()
 }
 
 /// The directories of what mounts write and nobody keeps.
 fn discards(request: &ExecRequest, name: &str) -> impl Iterator<Item = PathBuf> {
-    let lost = |source: &MountSource| matches!(source, MountSource::Tree { writes: TreeWrites::Discard, .. });
-    let of_mounts = request.mounts.iter().enumerate().filter(move |(_, m)| !m.read_only && lost(&m.source));
+    let lost = |source: &MountSource| {
+        matches!(
+            source,
+            MountSource::Tree {
+                writes: TreeWrites::Discard,
+                ..
+            }
+        )
+    };
+    let of_mounts = request
+        .mounts
+        .iter()
+        .enumerate()
+        .filter(move |(_, m)| !m.read_only && lost(&m.source));
     of_mounts.map(move |(index, _)| discarded(&request.state_dir, name, index))
 }
 
 /// The layers that the command writes.
 fn written(request: &ExecRequest) -> Vec<(LayerRef, Written<'_>)> {
     let root = &request.root;
-    let mut layers = vec![(LayerRef::Root, Written { lower: &root.lower, upper: &root.upper, work: &root.work })];
+    let mut layers = vec![(
+        LayerRef::Root,
+        Written {
+            lower: &root.lower,
+            upper: &root.upper,
+            work: &root.work,
+        },
+    )];
     for (index, mount) in request.mounts.iter().enumerate() {
-        if let MountSource::Tree { lower, writes: TreeWrites::Keep { upper, work }, .. } = &mount.source {
+        if let MountSource::Tree {
+            lower,
+            writes: TreeWrites::Keep { upper, work },
+            ..
+        } = &mount.source
+        {
             layers.push((LayerRef::Mount(index), Written { lower, upper, work }));
         }
     }
@@ -289,7 +378,10 @@ fn prepare_state(request: &ExecRequest) -> Result<(), ExecError> {
         MountSource::Tree { lower, .. } => Some(fillers_needed(lower.len(), !m.read_only)),
         _ => None,
     });
-    let needed = trees.chain([fillers_needed(request.root.lower.len(), true)]).max().unwrap_or(0);
+    let needed = trees
+        .chain([fillers_needed(request.root.lower.len(), true)])
+        .max()
+        .unwrap_or(0);
     for path in fillers(&request.state_dir).into_iter().take(needed) {
         match fs::create_dir(&path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {

@@ -26,10 +26,12 @@ pub(crate) enum Cloned {
     Child,
 }
 
-/// clone3(2) without shared memory, like fork(2), in new namespaces (`CLONE_NEW*`), and in the cgroup of version 2 that
+/// clone3(2) without shared memory, like fork(2), in new namespaces (`CLONE_NEW*`), and in the cgroup of
+/// version 2 that
 /// `cgroup` is open on.
 ///
-/// The caller MUST have only one thread, or the child MUST do nothing but exec: the other threads' locks stay locked.
+/// The caller MUST have only one thread, or the child MUST do nothing but exec: the other threads' locks stay
+/// locked.
 pub(crate) fn clone_process(namespaces: UnshareFlags, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Cloned> {
     const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
     let mut pidfd: c_int = -1;
@@ -43,14 +45,18 @@ pub(crate) fn clone_process(namespaces: UnshareFlags, cgroup: Option<BorrowedFd<
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup.as_raw_fd() as u64;
     }
-    // SAFETY: `args` is a valid clone_args of the size given; without CLONE_VM and with no stack the child goes on with a
-    // copy of this stack, as after fork. The kernel writes one descriptor to `pidfd`, which nobody else owns.
+    // SAFETY: `args` is a valid clone_args of the size given; without CLONE_VM and with no stack the child
+    // goes on with a copy of this stack, as after fork. The kernel writes one descriptor to `pidfd`, which
+    // nobody else owns.
     unsafe {
         match libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) {
             -1 => Err(io::Error::last_os_error()),
             0 => Ok(Cloned::Child),
             pid => match Pid::from_raw(pid as i32) {
-                Some(pid) => Ok(Cloned::Parent { pid, pidfd: OwnedFd::from_raw_fd(pidfd) }),
+                Some(pid) => Ok(Cloned::Parent {
+                    pid,
+                    pidfd: OwnedFd::from_raw_fd(pidfd),
+                }),
                 None => Err(io::ErrorKind::InvalidData.into()),
             },
         }
@@ -74,7 +80,8 @@ struct CloneArgs {
     cgroup: u64,
 }
 
-/// Ends the process at once: no destructors, no handlers, nothing flushed. For a child that shares its parent's memory image.
+/// Ends the process at once: no destructors, no handlers, nothing flushed. For a child that shares its
+/// parent's memory image.
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` takes any number and does not return.
     unsafe { libc::_exit(code) }
@@ -83,7 +90,8 @@ pub(crate) fn exit_now(code: i32) -> ! {
 /// unshare(2). `flags` MUST be namespaces: no `FILES`.
 pub(crate) fn unshare_namespaces(flags: UnshareFlags) -> io::Result<()> {
     // SAFETY: only `CLONE_FILES` is dangerous, and it is taken out.
-    Ok(unsafe { rustix::thread::unshare_unsafe(flags.difference(UnshareFlags::FILES))? })
+    unsafe { rustix::thread::unshare_unsafe(flags.difference(UnshareFlags::FILES)) }?;
+    Ok(())
 }
 
 /// execve(2). Returns only when it failed.
@@ -96,7 +104,11 @@ pub(crate) fn execve(program: &CStr, args: &[CString], env: &[CString]) -> io::E
 }
 
 fn pointers(strings: &[CString]) -> Vec<*const c_char> {
-    strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
+    strings
+        .iter()
+        .map(|s| s.as_ptr())
+        .chain([std::ptr::null()])
+        .collect()
 }
 
 /// dup2(2) to one of the descriptors 0, 1 and 2.
@@ -115,18 +127,32 @@ pub(crate) fn replace_stdio(fd: BorrowedFd<'_>, target: u8) -> io::Result<()> {
 pub(crate) fn close_others_on_exec() -> io::Result<()> {
     const CLOSE_RANGE_CLOEXEC: c_long = 4;
     // SAFETY: only sets a flag of descriptors.
-    check(unsafe { libc::syscall(libc::SYS_close_range, 3 as c_long, u32::MAX as c_long, CLOSE_RANGE_CLOEXEC) })
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            3 as c_long,
+            u32::MAX as c_long,
+            CLOSE_RANGE_CLOEXEC,
+        )
+    })
 }
 
 /// Gives every signal its default action and blocks none. What is ignored or blocked would stay so over exec.
 pub(crate) fn reset_signals() {
     // `struct sigaction` of the kernel is shorter than this on every architecture; all zero is the default action.
     let default = [0u64; 8];
-    // SAFETY: default actions call no code of ours; a signal whose action cannot be changed only makes the call fail. The call is
-    // made directly because the C library keeps two signals for itself, which may be ignored by whoever started this process.
+    // SAFETY: default actions call no code of ours; a signal whose action cannot be changed only makes the
+    // call fail. The call is made directly because the C library keeps two signals for itself, which may be
+    // ignored by whoever started this process.
     unsafe {
         for signal in 1..65 as c_long {
-            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null::<u64>(), 8 as c_long);
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                std::ptr::null::<u64>(),
+                8 as c_long,
+            );
         }
         let mut none = std::mem::zeroed::<libc::sigset_t>();
         libc::sigemptyset(&raw mut none);
@@ -137,7 +163,12 @@ pub(crate) fn reset_signals() {
 /// mount_setattr(2) on what `fd` names: sets `set`, clears nothing. `recursive`: also on all mounts below.
 pub(crate) fn set_mount_attributes(fd: impl AsFd, set: u64, recursive: bool) -> io::Result<()> {
     let attributes: [u64; 4] = [set, 0, 0, 0];
-    let flags = libc::AT_EMPTY_PATH | if recursive { 0x8000 /* AT_RECURSIVE */ } else { 0 };
+    let flags = libc::AT_EMPTY_PATH
+        | if recursive {
+            0x8000 /* AT_RECURSIVE */
+        } else {
+            0
+        };
     // SAFETY: the array has the layout of `struct mount_attr`: four u64; the path is an empty C string.
     check(unsafe {
         libc::syscall(
@@ -161,7 +192,8 @@ pub(crate) struct SockFilter {
     pub(crate) k: u32,
 }
 
-/// seccomp(2), `SECCOMP_SET_MODE_FILTER`: from here on the process and its children may call only what `program` allows.
+/// seccomp(2), `SECCOMP_SET_MODE_FILTER`: from here on the process and its children may call only what
+/// `program` allows.
 pub(crate) fn install_seccomp(program: &[SockFilter]) -> io::Result<()> {
     #[repr(C)]
     struct SockFprog {
@@ -170,22 +202,39 @@ pub(crate) fn install_seccomp(program: &[SockFilter]) -> io::Result<()> {
     }
     const SECCOMP_SET_MODE_FILTER: c_long = 1;
     let len = u16::try_from(program.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-    let prog = SockFprog { len, filter: program.as_ptr() };
-    // SAFETY: `prog` is a valid sock_fprog for the time of the call; the kernel copies and checks the program.
-    check(unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0 as c_long, &raw const prog) })
+    let prog = SockFprog {
+        len,
+        filter: program.as_ptr(),
+    };
+    // SAFETY: `prog` is a valid sock_fprog for the time of the call; the kernel copies and checks the
+    // program.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            SECCOMP_SET_MODE_FILTER,
+            0 as c_long,
+            &raw const prog,
+        )
+    })
 }
 
 /// Leaves the session keyring of the caller for a new, empty one, so that keys of the user are out of reach.
 pub(crate) fn new_session_keyring() -> io::Result<()> {
     const KEYCTL_JOIN_SESSION_KEYRING: c_long = 1;
     // SAFETY: the name is a C string; nothing else is passed.
-    check(unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, c"lapstrake".as_ptr()) })
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_keyctl,
+            KEYCTL_JOIN_SESSION_KEYRING,
+            c"lapstrake".as_ptr(),
+        )
+    })
 }
 
 /// Switches the loopback interface of the network namespace on.
 pub(crate) fn loopback_up() -> io::Result<()> {
-    // SAFETY: `ifreq` is zeroed and has the interface's name; SIOCSIFFLAGS reads it and keeps nothing. The socket is new and
-    // owned here.
+    // SAFETY: `ifreq` is zeroed and has the interface's name; SIOCSIFFLAGS reads it and keeps nothing. The
+    // socket is new and owned here.
     unsafe {
         let socket = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
         if socket < 0 {
@@ -200,8 +249,8 @@ pub(crate) fn loopback_up() -> io::Result<()> {
     }
 }
 
-/// Loads a program of type `BPF_PROG_TYPE_CGROUP_DEVICE` and attaches it to the cgroup (version 2) that `cgroup` is open on.
-/// It lives as long as the cgroup.
+/// Loads a program of type `BPF_PROG_TYPE_CGROUP_DEVICE` and attaches it to the cgroup (version 2) that
+/// `cgroup` is open on. It lives as long as the cgroup.
 pub(crate) fn attach_device_program(cgroup: BorrowedFd<'_>, instructions: &[u64]) -> io::Result<()> {
     const BPF_PROG_ATTACH: c_long = 8;
     const BPF_PROG_LOAD: c_long = 5;
@@ -238,8 +287,9 @@ pub(crate) fn attach_device_program(cgroup: BorrowedFd<'_>, instructions: &[u64]
         kern_version: 0,
         prog_flags: 0,
     };
-    // SAFETY: both structures are prefixes of `union bpf_attr` for their commands, with the sizes given; pointers in them live
-    // as long as the calls. The kernel verifies the program. The returned descriptor is new and owned here.
+    // SAFETY: both structures are prefixes of `union bpf_attr` for their commands, with the sizes given;
+    // pointers in them live as long as the calls. The kernel verifies the program. The returned descriptor is
+    // new and owned here.
     unsafe {
         let fd = libc::syscall(libc::SYS_bpf, BPF_PROG_LOAD, &raw const load, size_of::<Load>());
         if fd < 0 {
@@ -252,10 +302,19 @@ pub(crate) fn attach_device_program(cgroup: BorrowedFd<'_>, instructions: &[u64]
             attach_type: ATTACH_CGROUP_DEVICE,
             attach_flags: ALLOW_MULTI,
         };
-        check(libc::syscall(libc::SYS_bpf, BPF_PROG_ATTACH, &raw const attach, size_of::<Attach>()))
+        check(libc::syscall(
+            libc::SYS_bpf,
+            BPF_PROG_ATTACH,
+            &raw const attach,
+            size_of::<Attach>(),
+        ))
     }
 }
 
 fn check(result: c_long) -> io::Result<()> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }

@@ -1,6 +1,6 @@
-//! Finds, and makes where they are missing, the places in a container's root where something is mounted: component by component
-//! on descriptors, so that no symbolic link of an image leads out of the root. Notes what was made, for it to be taken away.
-//! Knows nothing of what is mounted there.
+//! Finds, and makes where they are missing, the places in a container's root where something is mounted:
+//! component by component on descriptors, so that no symbolic link of an image leads out of the root. Notes
+//! what was made, for it to be taken away. Knows nothing of what is mounted there.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -9,8 +9,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid, chownat, fstat, mkdirat, openat, openat2,
-    readlinkat, utimensat,
+    AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid, chownat, fstat,
+    mkdirat, openat, openat2, readlinkat, utimensat,
 };
 use rustix::io::Errno;
 
@@ -51,7 +51,11 @@ impl Root {
     /// Takes the directory `fd` as the root, whose changes become the layer of the root.
     pub(crate) fn new(fd: OwnedFd) -> Result<Root, Errno> {
         let device = fstat(&fd)?.st_dev;
-        Ok(Root { fd, layers: vec![(device, LayerRef::Root)], stubs: Vec::new() })
+        Ok(Root {
+            fd,
+            layers: vec![(device, LayerRef::Root)],
+            stubs: Vec::new(),
+        })
     }
 
     /// Says that the file system of `fd` becomes a layer.
@@ -88,13 +92,21 @@ impl Root {
         }
     }
 
+    fn top(&self) -> Result<Level, Errno> {
+        let fd = self
+            .fd
+            .try_clone()
+            .map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
+        let stat = fstat(&fd)?;
+        Ok(Level {
+            fd,
+            stat,
+            path: PathBuf::new(),
+        })
+    }
+
     fn walk(&mut self, path: &Path, make: Make) -> Result<OwnedFd, Errno> {
-        let top = |root: &Root| -> Result<Level, Errno> {
-            let fd = root.fd.try_clone().map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
-            let stat = fstat(&fd)?;
-            Ok(Level { fd, stat, path: PathBuf::new() })
-        };
-        let mut levels = vec![top(self)?];
+        let mut levels = vec![self.top()?];
         let mut rest: VecDeque<OsString> = normal_components(path).collect();
         let mut links = 0;
         while let Some(name) = rest.pop_front() {
@@ -104,7 +116,9 @@ impl Root {
                 }
                 continue;
             }
-            let Some(level) = levels.last() else { return Err(Errno::INVAL) };
+            let Some(level) = levels.last() else {
+                return Err(Errno::INVAL);
+            };
             let fd = match open_component(&level.fd, &name) {
                 Err(Errno::NOENT) => self.make(&levels, &name, make, rest.is_empty())?,
                 other => other?,
@@ -116,14 +130,20 @@ impl Root {
                     if links > MOST_LINKS {
                         return Err(Errno::LOOP);
                     }
-                    let link = PathBuf::from(OsString::from_vec(readlinkat(&fd, "", Vec::new())?.into_bytes()));
+                    let link = readlinkat(&fd, "", Vec::new())?;
+                    let link = PathBuf::from(OsString::from_vec(link.into_bytes()));
                     if link.is_absolute() {
                         levels.truncate(1);
                     }
-                    normal_components(&link).collect::<Vec<_>>().into_iter().rev().for_each(|c| rest.push_front(c));
+                    let components: Vec<_> = normal_components(&link).collect();
+                    components.into_iter().rev().for_each(|c| rest.push_front(c));
                 }
                 FileType::Directory => {
-                    let path = if stat.st_dev == level.stat.st_dev { level.path.join(&name) } else { PathBuf::new() };
+                    let path = if stat.st_dev == level.stat.st_dev {
+                        level.path.join(&name)
+                    } else {
+                        PathBuf::new()
+                    };
                     levels.push(Level { fd, stat, path });
                 }
                 _ if rest.is_empty() => return Ok(fd),
@@ -135,7 +155,9 @@ impl Root {
 
     /// Makes `name` in the last of `levels`.
     fn make(&mut self, levels: &[Level], name: &OsString, make: Make, last: bool) -> Result<OwnedFd, Errno> {
-        let Some(parent) = levels.last() else { return Err(Errno::INVAL) };
+        let Some(parent) = levels.last() else {
+            return Err(Errno::INVAL);
+        };
         if let Make::Directory { uid, gid } = make {
             mkdirat(&parent.fd, name, Mode::from_raw_mode(0o755))?;
             let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
@@ -144,8 +166,16 @@ impl Root {
         }
         let is_dir = !last || make == Make::DirectoryStub;
         let before = fstat(&parent.fd)?;
-        if let Some((_, layer)) = self.layers.iter().find(|(device, _)| *device == parent.stat.st_dev) {
-            self.stubs.push(Stub { layer: *layer, path: parent.path.join(name), is_dir });
+        if let Some((_, layer)) = self
+            .layers
+            .iter()
+            .find(|(device, _)| *device == parent.stat.st_dev)
+        {
+            self.stubs.push(Stub {
+                layer: *layer,
+                path: parent.path.join(name),
+                is_dir,
+            });
         }
         if is_dir {
             mkdirat(&parent.fd, name, Mode::from_raw_mode(0o755))?;
@@ -173,11 +203,18 @@ pub(crate) fn open_in(root: impl AsFd, path: &str, flags: OFlags) -> Result<Owne
 }
 
 fn open_component(dir: impl AsFd, name: &OsString) -> Result<OwnedFd, Errno> {
-    openat(dir, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+    openat(
+        dir,
+        name,
+        OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
 }
 
 fn normal_components(path: &Path) -> impl Iterator<Item = OsString> + '_ {
-    path.components().filter(|c| matches!(c, Component::Normal(_) | Component::ParentDir)).map(|c| c.as_os_str().to_owned())
+    path.components()
+        .filter(|c| matches!(c, Component::Normal(_) | Component::ParentDir))
+        .map(|c| c.as_os_str().to_owned())
 }
 
 pub(crate) fn file_type(stat: &Stat) -> FileType {
@@ -187,8 +224,14 @@ pub(crate) fn file_type(stat: &Stat) -> FileType {
 /// Gives a directory the times back that it had.
 pub(crate) fn restore_times(dir: impl AsFd, before: &Stat) -> Result<(), Errno> {
     let times = Timestamps {
-        last_access: Timespec { tv_sec: before.st_atime, tv_nsec: before.st_atime_nsec as _ },
-        last_modification: Timespec { tv_sec: before.st_mtime, tv_nsec: before.st_mtime_nsec as _ },
+        last_access: Timespec {
+            tv_sec: before.st_atime,
+            tv_nsec: before.st_atime_nsec as _,
+        },
+        last_modification: Timespec {
+            tv_sec: before.st_mtime,
+            tv_nsec: before.st_mtime_nsec as _,
+        },
     };
     utimensat(dir, ".", &times, AtFlags::empty())
 }
@@ -204,7 +247,10 @@ mod tests {
     }
 
     fn made(root: Root) -> Vec<(String, bool)> {
-        root.into_stubs().into_iter().map(|s| (s.path.to_str().unwrap().to_owned(), s.is_dir)).collect()
+        root.into_stubs()
+            .into_iter()
+            .map(|s| (s.path.to_str().unwrap().to_owned(), s.is_dir))
+            .collect()
     }
 
     #[test]
@@ -215,9 +261,18 @@ mod tests {
         let mut root = root(dir.path());
         root.open_or_make("/a/b", Make::DirectoryStub).unwrap();
         root.open_or_make("a/f", Make::FileStub).unwrap();
-        assert_eq!(root.open_or_make("/a/b", Make::FileStub).unwrap_err(), Errno::ISDIR);
-        assert_eq!(root.open_or_make("/a/f", Make::DirectoryStub).unwrap_err(), Errno::NOTDIR);
-        assert_eq!(root.open_or_make("/a/f/x", Make::FileStub).unwrap_err(), Errno::NOTDIR);
+        assert_eq!(
+            root.open_or_make("/a/b", Make::FileStub).unwrap_err(),
+            Errno::ISDIR
+        );
+        assert_eq!(
+            root.open_or_make("/a/f", Make::DirectoryStub).unwrap_err(),
+            Errno::NOTDIR
+        );
+        assert_eq!(
+            root.open_or_make("/a/f/x", Make::FileStub).unwrap_err(),
+            Errno::NOTDIR
+        );
         assert_eq!(made(root), []);
     }
 
@@ -226,14 +281,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("etc")).unwrap();
         let old = fs::File::open(dir.path().join("etc")).unwrap();
-        old.set_modified(std::time::UNIX_EPOCH + std::time::Duration::new(1_000_000, 5)).unwrap();
+        old.set_modified(std::time::UNIX_EPOCH + std::time::Duration::new(1_000_000, 5))
+            .unwrap();
         let mut root = root(dir.path());
         root.open_or_make("/etc/hosts", Make::FileStub).unwrap();
         root.open_or_make("/etc/x/y", Make::DirectoryStub).unwrap();
         let meta = fs::metadata(dir.path().join("etc")).unwrap();
         assert_eq!((meta.mtime(), meta.mtime_nsec()), (1_000_000, 5));
         let expected = [("etc/hosts", false), ("etc/x", true), ("etc/x/y", true)];
-        assert_eq!(made(root), expected.map(|(path, is_dir)| (path.to_owned(), is_dir)));
+        assert_eq!(
+            made(root),
+            expected.map(|(path, is_dir)| (path.to_owned(), is_dir))
+        );
     }
 
     #[test]
@@ -253,7 +312,10 @@ mod tests {
         assert!(dir.path().join("missing/deep/z").exists());
         root.open_or_make("/../../up2", Make::DirectoryStub).unwrap();
         assert!(dir.path().join("up2").exists());
-        assert_eq!(root.open_or_make("/loop/x", Make::FileStub).unwrap_err(), Errno::LOOP);
+        assert_eq!(
+            root.open_or_make("/loop/x", Make::FileStub).unwrap_err(),
+            Errno::LOOP
+        );
     }
 
     #[test]
@@ -261,7 +323,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut root = root(dir.path());
         let me = fs::metadata(dir.path()).unwrap();
-        root.open_or_make("/srv/app", Make::Directory { uid: me.uid(), gid: me.gid() }).unwrap();
+        root.open_or_make(
+            "/srv/app",
+            Make::Directory {
+                uid: me.uid(),
+                gid: me.gid(),
+            },
+        )
+        .unwrap();
         assert!(dir.path().join("srv/app").is_dir());
         assert_eq!(made(root), []);
     }

@@ -1,6 +1,6 @@
-//! Who a command runs as: `user[:group]` with names or numbers, looked up in the text of /etc/passwd and /etc/group of the
-//! tree it runs in.
-//! Pure. Knows nothing of where the texts come from, or of this machine's own users.
+//! Who a command runs as: `user[:group]` with names or numbers, looked up in the text of /etc/passwd and
+//! /etc/group of the tree it runs in. Pure. Knows nothing of where the texts come from, or of this machine's
+//! own users.
 
 use serde::{Deserialize, Serialize};
 
@@ -46,9 +46,9 @@ struct GroupEntry<'a> {
 
 /// Resolves `spec`, `user[:group]`. None, or an empty one, is user 0.
 ///
-/// As Docker and BuildKit do: a name must exist; a number need not, and has group 0 when /etc/passwd does not know it. Supplementary
-/// groups are those of /etc/group that list the user's name, and there are none when a group is given. Two numbers are taken
-/// as they are. Lines that make no sense are passed over.
+/// As Docker and BuildKit do: a name must exist; a number need not, and has group 0 when /etc/passwd does not
+/// know it. Supplementary groups are those of /etc/group that list the user's name, and there are none when a
+/// group is given. Two numbers are taken as they are. Lines that make no sense are passed over.
 pub fn resolve_user(spec: Option<&str>, passwd: &str, group: &str) -> Result<ResolvedUser, UserError> {
     let spec = spec.unwrap_or_default();
     let (user_part, group_part) = match spec.split_once(':') {
@@ -77,8 +77,17 @@ pub fn resolve_user(spec: Option<&str>, passwd: &str, group: &str) -> Result<Res
             .collect(),
         _ => Vec::new(),
     };
-    let home = entry.map(|e| e.home).filter(|h| !h.is_empty()).unwrap_or("/").to_owned();
-    Ok(ResolvedUser { uid, gid, groups, home })
+    let home = entry
+        .map(|e| e.home)
+        .filter(|h| !h.is_empty())
+        .unwrap_or("/")
+        .to_owned();
+    Ok(ResolvedUser {
+        uid,
+        gid,
+        groups,
+        home,
+    })
 }
 
 /// Resolves a group by name or number. A number need not exist.
@@ -110,12 +119,18 @@ fn group_entries(text: &str) -> impl Iterator<Item = GroupEntry<'_>> {
         let mut fields = line.split(':');
         let name = fields.next()?;
         let gid = fields.nth(1)?.trim().parse().ok()?;
-        Some(GroupEntry { name, gid, members: fields.next().unwrap_or_default() })
+        Some(GroupEntry {
+            name,
+            gid,
+            members: fields.next().unwrap_or_default(),
+        })
     })
 }
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 #[cfg(test)]
@@ -143,15 +158,25 @@ mod tests {
         assert_eq!(user("app:4242"), Ok((1000, 4242, vec![], "/home/app".into())));
         assert_eq!(user("4000"), Ok((4000, 0, vec![], "/".into())));
         assert_eq!(user("4000:50"), Ok((4000, 50, vec![], "/".into())));
-        assert_eq!(user("1234"), Ok((1234, 0, vec![], "/".into())), "digits are a number, whatever names there are");
+        assert_eq!(
+            user("1234"),
+            Ok((1234, 0, vec![], "/".into())),
+            "digits are a number, whatever names there are"
+        );
         assert_eq!(user("nohome"), Ok((5, 6, vec![], "/".into())));
     }
 
     #[test]
     fn nobody_asked_for_is_root() {
         let root = resolve_user(None, PASSWD, GROUP).unwrap();
-        assert_eq!((root.uid, root.gid, root.groups.as_slice(), root.home.as_str()), (0, 0, &[10][..], "/root"));
-        assert_eq!(resolve_user(Some(""), "", "").unwrap(), resolve_user(None, "", "").unwrap());
+        assert_eq!(
+            (root.uid, root.gid, root.groups.as_slice(), root.home.as_str()),
+            (0, 0, &[10][..], "/root")
+        );
+        assert_eq!(
+            resolve_user(Some(""), "", "").unwrap(),
+            resolve_user(None, "", "").unwrap()
+        );
         assert_eq!(resolve_user(None, "", "").unwrap().home, "/");
     }
 
@@ -163,6 +188,9 @@ mod tests {
         assert_eq!(user(":app"), Err(UserError::Empty(":app".into())));
         assert_eq!(user("app:"), Err(UserError::Empty("app:".into())));
         assert_eq!(user("-1"), Err(UserError::UnknownUser("-1".into())));
-        assert_eq!(user("4294967296"), Err(UserError::UnknownUser("4294967296".into())));
+        assert_eq!(
+            user("4294967296"),
+            Err(UserError::UnknownUser("4294967296".into()))
+        );
     }
 }

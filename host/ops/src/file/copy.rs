@@ -99,7 +99,6 @@ fn sources(tree: &dyn FileTree, action: &CopyAction) -> Result<Vec<Source>, File
             let entry = match tree.entry(&resolved)? {
                 Some(entry) => entry,
                 None if resolved.as_os_str().is_empty() => Entry::empty_root(),
-                None if action.allow_empty_wildcard && action.allow_wildcard => return Err(missing()),
                 None => return Err(missing()),
             };
             return Ok(vec![Source { path: clean(&path), entry }]);
@@ -239,11 +238,9 @@ impl Copier<'_> {
         top: bool,
     ) -> Result<(), FileError> {
         match there {
-            Some(there) if there.is_dir() => {
-                if top {
-                    return Ok(());
-                }
-            }
+            // What is copied onto a directory leaves that one as it is.
+            Some(there) if there.is_dir() && top => return Ok(()),
+            Some(there) if there.is_dir() => {}
             Some(_) if !self.action.replace_existing => {
                 let source_path = entry.path.clone();
                 return Err(FileError::DirOverFile { source_path, path: Path::new("/").join(to) });

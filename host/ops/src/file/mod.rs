@@ -48,12 +48,11 @@ struct Work<'a> {
     context: &'a StepContext,
     description: &'a str,
     now: Timestamp,
-    view: &'a dyn Fn(&Tree) -> Result<Arc<dyn FileTree>, FileError>,
 }
 
 /// Carries a file op out. Returns one tree for each action that is an output.
 ///
-/// `inputs` are the results of the op's edges; `view` shows the files of a tree that was just made.
+/// `inputs` are the results of the op's edges.
 ///
 /// # Errors
 /// The first action that fails; nothing is left of the others.
@@ -63,11 +62,10 @@ pub(crate) fn execute(
     inputs: &[(Edge, Input)],
     description: &str,
     context: &StepContext,
-    view: &dyn Fn(&Tree) -> Result<Arc<dyn FileTree>, FileError>,
 ) -> Result<Vec<Tree>, FileError> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let now = Timestamp { seconds: now.as_secs().cast_signed(), nanoseconds: now.subsec_nanos() };
-    let work = Work { store, inputs, context, description, now, view };
+    let work = Work { store, inputs, context, description, now };
     let mut done: Vec<Option<Input>> = vec![None; op.actions.len()];
     let mut outputs = Vec::new();
     for run in runs(&op.actions) {
@@ -155,7 +153,7 @@ impl Work<'_> {
         let mut layers = tree.layers;
         layers.push(layer);
         let tree = Tree { layers };
-        let files = (self.view)(&tree)?;
+        let files = Arc::new(self.store.view(&tree)?);
         Ok(Input { tree: Some(tree), files })
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn unpack(
     let mut next = opened.first.take();
     while let Some(member) = next {
         go_on(context.cancel_token())?;
-        put(editor, &mut opened.archive, &member, dir, changes, &mut dirs, &path)?;
+        put(editor, &mut opened.archive, &member, dir, changes, &mut dirs)?;
         next = opened.archive.next_member().map_err(failed)?;
     }
     // What was put into a directory after it changed its time.
@@ -74,7 +74,7 @@ fn put(
     dir: &Path,
     changes: &Changes,
     dirs: &mut Vec<(std::path::PathBuf, lapstrake_llb::Timestamp)>,
-    source: &Path,
+
 ) -> Result<(), FileError> {
     let inside = clean(&member.path);
     if inside.as_os_str().is_empty() {
@@ -123,7 +123,6 @@ fn put(
         MemberKind::Inode(FileKind::Socket) => {}
         MemberKind::Inode(kind) => editor.put_node(&to, kind, member.rdev, &metadata)?,
     }
-    let _ = source;
     Ok(())
 }
 

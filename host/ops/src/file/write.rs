@@ -1,11 +1,12 @@
-//! Writes the regular files of a copy: many at once, by several threads; where nothing of a file changes, as another
-//! name of the same inode, since files of layers never change.
+//! Writes the regular files of a copy: many at once, by several threads.
+//!
+//! Every copy has an inode of its own. Another name of the source's would be cheaper, but where both are seen in one
+//! container they would be one file to programs that ask (cp, tar, rsync).
 //! Knows nothing of which files are copied.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -14,7 +15,7 @@ use lapstrake_solver::StepContext;
 use lapstrake_store::edit::{LayerEditor, LostXattrs, Metadata, copy_data};
 use lapstrake_store::parallel;
 use lapstrake_store::tree::{Entry, FileTree};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 
 use super::{FileError, Input, go_on};
@@ -38,10 +39,6 @@ pub(super) struct Job {
 /// Writes files.
 pub(super) struct Writer<'a> {
     tree: &'a dyn FileTree,
-    /// Whether the source's files never change, so that an inode can be shared with them.
-    immutable: bool,
-    /// Inodes that this layer shares already: a second name of one would be a hard link, which nobody asked for.
-    shared: HashSet<(u64, u64)>,
     jobs: Vec<Job>,
     /// The directory that was asked for last, and whether only this copy has put anything into it.
     last: Option<(PathBuf, bool)>,
@@ -52,8 +49,6 @@ impl<'a> Writer<'a> {
     pub(super) fn new(source: &'a Input) -> Self {
         Self {
             tree: &*source.files,
-            immutable: source.tree.is_some(),
-            shared: HashSet::new(),
             jobs: Vec::new(),
             last: None,
             lost: LostXattrs::default(),
@@ -102,7 +97,6 @@ impl<'a> Writer<'a> {
         // What is at a path decides how it is met, so the answer of before is not the answer any more.
         self.last = None;
         let jobs = std::mem::take(&mut self.jobs);
-        let share: Vec<bool> = jobs.iter().map(|job| self.may_share(job)).collect();
         let lost = Mutex::new(LostXattrs::default());
         let threads = if jobs.len() < FEW { 1 } else { parallel::threads() };
         let shown: &LayerEditor<'_> = editor;
@@ -111,9 +105,6 @@ impl<'a> Writer<'a> {
             go_on(token)?;
             let job = &jobs[index];
             let dir = shown.open_dir(job.to.parent().unwrap_or(Path::new("")))?;
-            if share[index] && link(self.tree, job, &dir)? {
-                return Ok(());
-            }
             write(self.tree, job, &dir, &lost)
         })?;
         self.lost.merge(lost.into_inner().unwrap_or_else(|poison| poison.into_inner()));
@@ -126,23 +117,6 @@ impl<'a> Writer<'a> {
         editor.add_lost_xattrs(std::mem::take(&mut self.lost));
         Ok(())
     }
-
-    /// Whether a file can be another name of its source: nothing of it changes, and it is the only one of its inode.
-    fn may_share(&mut self, job: &Job) -> bool {
-        let (entry, metadata) = (&job.entry, &job.metadata);
-        self.immutable
-            && (entry.mode, entry.uid, entry.gid, entry.mtime)
-                == (metadata.mode, metadata.uid, metadata.gid, metadata.mtime)
-            && self.shared.insert((entry.dev, entry.ino))
-    }
-}
-
-/// Makes another name of the source's inode. False: the file system does not want to, and the file is to be copied.
-fn link(tree: &dyn FileTree, job: &Job, dir: &OwnedFd) -> Result<bool, FileError> {
-    let file = tree.open(&job.entry)?;
-    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let name = job.to.file_name().unwrap_or_default();
-    Ok(rustix::fs::linkat(CWD, own, dir, name, AtFlags::SYMLINK_FOLLOW).is_ok())
 }
 
 fn write(tree: &dyn FileTree, job: &Job, dir: &OwnedFd, lost: &Mutex<LostXattrs>) -> Result<(), FileError> {

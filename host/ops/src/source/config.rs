@@ -94,15 +94,20 @@ struct RawHistory {
 /// # Errors
 /// Not JSON of that form, a time that is none, a diff id that is not SHA-256.
 pub fn read(bytes: &[u8], image: &str, assumed: &Platform) -> Result<ReadConfig> {
-    let raw: RawImage =
-        serde_json::from_slice(bytes).map_err(|source| Error::BadConfig { image: image.to_owned(), source })?;
+    let raw: RawImage = serde_json::from_slice(bytes).map_err(|source| Error::BadConfig {
+        image: image.to_owned(),
+        source,
+    })?;
     let time = |text: Option<String>| timestamp(text, image);
     let diff_ids = raw.rootfs.and_then(|rootfs| rootfs.diff_ids).unwrap_or_default();
     let diff_ids = diff_ids
         .iter()
         .map(|text| text.parse())
         .collect::<Result<Vec<Digest>, _>>()
-        .map_err(|source| Error::UnsupportedDigest { image: image.to_owned(), source })?;
+        .map_err(|source| Error::UnsupportedDigest {
+            image: image.to_owned(),
+            source,
+        })?;
     let mut history = Vec::new();
     for entry in raw.history.unwrap_or_default() {
         history.push(HistoryEntry {
@@ -178,9 +183,11 @@ fn healthcheck(raw: RawHealthcheck) -> Healthcheck {
 
 fn timestamp(text: Option<String>, image: &str) -> Result<Option<Timestamp>> {
     let Some(text) = filled(text) else { return Ok(None) };
-    let time: jiff::Timestamp = text
-        .parse()
-        .map_err(|source| Error::BadTime { image: image.to_owned(), text: text.clone(), source })?;
+    let time: jiff::Timestamp = text.parse().map_err(|source| Error::BadTime {
+        image: image.to_owned(),
+        text: text.clone(),
+        source,
+    })?;
     let nanoseconds = time.as_nanosecond().rem_euclid(1_000_000_000);
     let seconds = time.as_nanosecond().div_euclid(1_000_000_000);
     Ok(Some(Timestamp {
@@ -227,27 +234,50 @@ mod tests {
           "rootfs":{"type":"layers","diff_ids":["sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]},
           "history":[{"created":"1970-01-01T00:00:01Z","created_by":"ADD x"},
                      {"created_by":"ENV y","comment":"c","empty_layer":true}]}"#;
-        let ReadConfig { config, has_platform, diff_ids } = read(text.as_bytes(), "x", &linux()).unwrap();
+        let ReadConfig {
+            config,
+            has_platform,
+            diff_ids,
+        } = read(text.as_bytes(), "x", &linux()).unwrap();
         assert!(has_platform);
         assert_eq!(platform::name(&config.platform), "linux/arm/v7");
         assert_eq!(config.env[2], ("BARE".to_owned(), String::new()));
         assert_eq!(config.env[3], ("EQ".to_owned(), "a=b".to_owned()));
-        assert_eq!(config.created, Some(Timestamp { seconds: 1_706_933_106, nanoseconds: 789_012_345 }));
+        assert_eq!(
+            config.created,
+            Some(Timestamp {
+                seconds: 1_706_933_106,
+                nanoseconds: 789_012_345
+            })
+        );
         assert_eq!(config.exposed_ports, ["53/udp", "80/tcp"]);
         assert_eq!(config.labels[0].0, "a");
         let check = config.healthcheck.unwrap();
-        assert_eq!((check.interval_ns, check.timeout_ns, check.retries), (Some(5_000_000_000), None, Some(3)));
+        assert_eq!(
+            (check.interval_ns, check.timeout_ns, check.retries),
+            (Some(5_000_000_000), None, Some(3))
+        );
         assert_eq!(config.shell.unwrap(), ["/bin/bash", "-c"]);
         assert_eq!(config.on_build, ["RUN x"]);
         assert_eq!(diff_ids.len(), 1);
         assert_eq!(config.history.len(), 2);
         assert!(config.history[1].empty_layer);
-        assert_eq!(config.history[0].created, Some(Timestamp { seconds: 1, nanoseconds: 0 }));
+        assert_eq!(
+            config.history[0].created,
+            Some(Timestamp {
+                seconds: 1,
+                nanoseconds: 0
+            })
+        );
     }
 
     #[test]
     fn what_is_missing_or_null_is_empty() {
-        for text in ["{}", r#"{"config":null,"history":null,"rootfs":{"diff_ids":null}}"#, r#"{"config":{"Env":null,"Cmd":null}}"#] {
+        for text in [
+            "{}",
+            r#"{"config":null,"history":null,"rootfs":{"diff_ids":null}}"#,
+            r#"{"config":{"Env":null,"Cmd":null}}"#,
+        ] {
             let read = read(text.as_bytes(), "x", &linux()).unwrap();
             assert!(!read.has_platform);
             assert_eq!(read.config.platform, linux());
@@ -259,16 +289,32 @@ mod tests {
     #[test]
     fn an_early_time_keeps_its_nanoseconds_positive() {
         let text = r#"{"created":"0001-01-01T00:00:00.5Z"}"#;
-        let created = read(text.as_bytes(), "x", &linux()).unwrap().config.created.unwrap();
-        assert_eq!(created, Timestamp { seconds: -62_135_596_800, nanoseconds: 500_000_000 });
+        let created = read(text.as_bytes(), "x", &linux())
+            .unwrap()
+            .config
+            .created
+            .unwrap();
+        assert_eq!(
+            created,
+            Timestamp {
+                seconds: -62_135_596_800,
+                nanoseconds: 500_000_000
+            }
+        );
     }
 
     #[test]
     fn refuses_what_is_no_configuration() {
         assert!(matches!(read(b"no", "x", &linux()), Err(Error::BadConfig { .. })));
-        assert!(matches!(read(br#"{"created":"yesterday"}"#, "x", &linux()), Err(Error::BadTime { .. })));
+        assert!(matches!(
+            read(br#"{"created":"yesterday"}"#, "x", &linux()),
+            Err(Error::BadTime { .. })
+        ));
         let sha512 = br#"{"rootfs":{"diff_ids":["sha512:00"]}}"#;
-        assert!(matches!(read(sha512, "x", &linux()), Err(Error::UnsupportedDigest { .. })));
+        assert!(matches!(
+            read(sha512, "x", &linux()),
+            Err(Error::UnsupportedDigest { .. })
+        ));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! Files are unpacked while the archive comes in; nothing counts before its digests are checked.
 //! Knows nothing of manifests or of what the files are for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -29,14 +29,30 @@ const PARALLEL: usize = 4;
 /// Bytes that are read at once.
 const CHUNK: usize = 256 << 10;
 
-/// Where the archive of a layer comes from. Kept in the store as JSON.
+/// Where the archives of an image's layers come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum LayerOrigin {
+pub enum ImageOrigin {
     /// A repository, `host/path`.
     Registry(String),
     /// An OCI layout, by its absolute path.
     OciLayout(PathBuf),
+}
+
+/// Where a layer comes from. Kept in the store as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerOrigin {
+    /// The place of the image.
+    pub image: ImageOrigin,
+    /// The layer below it in its image. It may lie on others where trees are merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<LayerId>,
+}
+
+impl LayerOrigin {
+    fn of(info: &LayerInfo) -> Option<Self> {
+        serde_json::from_str(info.origin.as_deref()?).ok()
+    }
 }
 
 /// Takes an archive piece by piece.
@@ -50,13 +66,22 @@ pub struct Fetcher {
     offline: bool,
     layouts: Mutex<HashMap<PathBuf, Arc<Layout>>>,
     locks: Locks,
+    /// Layers that are known to be unpacked.
+    here: Mutex<HashSet<LayerId>>,
 }
 
 impl Fetcher {
     /// Makes a fetcher. `offline`: registries are not asked.
     pub fn new(store: Store, registry: Arc<Registry>, offline: bool) -> Self {
         let locks = Locks::new(store.root().join("locks"));
-        Self { store, registry, offline, layouts: Mutex::default(), locks }
+        Self {
+            store,
+            registry,
+            offline,
+            layouts: Mutex::default(),
+            locks,
+            here: Mutex::default(),
+        }
     }
 
     /// Opens a layout, once.
@@ -81,7 +106,12 @@ impl Fetcher {
         let info = self.store.layer(id)?;
         let Some(blob) = original(&info) else {
             let here = |blob: &&LayerBlob| self.store.has_blob(&blob.descriptor.digest);
-            return info.blobs.iter().find(here).cloned().ok_or(Error::NoArchive { layer: id });
+            return info
+                .blobs
+                .iter()
+                .find(here)
+                .cloned()
+                .ok_or(Error::NoArchive { layer: id });
         };
         if !self.store.has_blob(&blob.descriptor.digest) {
             let _guard = self.lock_blob(&blob.descriptor.digest, progress)?;
@@ -100,16 +130,17 @@ impl Fetcher {
     /// # Errors
     /// Of the first layer that cannot be had.
     pub fn ensure_unpacked(&self, tree: &Tree, progress: &dyn Progress) -> Result<()> {
-        let infos = self.store.layers(&tree.layers)?;
-        let missing: Vec<usize> = (0..infos.len()).filter(|index| !infos[*index].unpacked).collect();
-        let unpack = |index: usize, progress: &dyn Progress| {
-            self.unpack(tree.layers[index], &tree.layers[..index], progress)
+        let missing = self.missing(tree)?;
+        let Some((first, others)) = missing.split_first() else {
+            return Ok(());
         };
-        let Some((first, others)) = missing.split_first() else { return Ok(()) };
         if others.is_empty() {
-            return unpack(*first, progress);
+            return self.unpack(*first, progress);
         }
-        let watch = Watch { progress, stopped: AtomicBool::new(false) };
+        let watch = Watch {
+            progress,
+            stopped: AtomicBool::new(false),
+        };
         let first_error = Mutex::new(None);
         let check = |result: Result<()>| {
             let Err(error) = result else { return true };
@@ -123,8 +154,8 @@ impl Fetcher {
         };
         let next = AtomicUsize::new(0);
         let prefetch = || {
-            while let Some(index) = others.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if !check(self.ensure_blob(tree.layers[*index], &watch).map(drop)) {
+            while let Some(id) = others.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if !check(self.ensure_blob(*id, &watch).map(drop)) {
                     return;
                 }
             }
@@ -133,7 +164,7 @@ impl Fetcher {
             for _ in 0..others.len().min(PARALLEL) {
                 scope.spawn(prefetch);
             }
-            let _ = missing.iter().all(|index| check(unpack(*index, &watch)));
+            let _ = missing.iter().all(|id| check(self.unpack(*id, &watch)));
         });
         match first_error.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(error) => Err(error),
@@ -141,25 +172,81 @@ impl Fetcher {
         }
     }
 
-    /// Unpacks one layer. `below` are the layers that it lies on; their files are here.
-    fn unpack(&self, id: LayerId, below: &[LayerId], progress: &dyn Progress) -> Result<()> {
-        let _guard = self.locks.lock(&format!("layer-{id}"), &|| progress.cancelled())?;
+    /// The layers that have to be unpacked: those of a tree, and those below them in their images, the lowest first.
+    fn missing(&self, tree: &Tree) -> Result<Vec<LayerId>> {
+        let unknown: Vec<LayerId> = {
+            let here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
+            tree.layers
+                .iter()
+                .copied()
+                .filter(|id| !here.contains(id))
+                .collect()
+        };
+        let mut missing: Vec<LayerId> = Vec::new();
+        let mut unpacked = Vec::new();
+        for info in self.store.layers(&unknown)? {
+            if info.unpacked {
+                unpacked.push(info.id);
+                continue;
+            }
+            let mut stack = vec![info.id];
+            for below in self.below(&info)? {
+                if !self.store.layer(below)?.unpacked {
+                    stack.push(below);
+                }
+            }
+            stack.retain(|id| !missing.contains(id));
+            missing.extend(stack.into_iter().rev());
+        }
+        self.here
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(unpacked);
+        Ok(missing)
+    }
+
+    /// The layers below a layer in its image, the nearest first.
+    pub(super) fn below(&self, info: &LayerInfo) -> Result<Vec<LayerId>> {
+        let mut list = Vec::new();
+        let mut next = LayerOrigin::of(info).and_then(|origin| origin.below);
+        while let Some(id) = next {
+            // Nobody writes a circle; a damaged row is not to make one.
+            if id == info.id || list.contains(&id) {
+                break;
+            }
+            list.push(id);
+            next = LayerOrigin::of(&self.store.layer(id)?).and_then(|origin| origin.below);
+        }
+        Ok(list)
+    }
+
+    /// Unpacks one layer. The files of those below it are here.
+    fn unpack(&self, id: LayerId, progress: &dyn Progress) -> Result<()> {
+        let _guard = self
+            .locks
+            .lock(&format!("layer-{id}"), &|| progress.cancelled())?;
         let info = self.store.layer(id)?;
         if info.unpacked {
             return Ok(());
         }
-        let draft = Unpacking { fetcher: self, info: &info, below, progress }.run()?;
+        let draft = Unpacking {
+            fetcher: self,
+            info: &info,
+            progress,
+        }
+        .run()?;
         Ok(self.store.fill_layer(id, draft)?)
     }
 
     pub(super) fn lock_blob(&self, digest: &Digest, progress: &dyn Progress) -> Result<Guard<'_>> {
-        self.locks.lock(&format!("blob-{}", digest.hex()), &|| progress.cancelled())
+        self.locks
+            .lock(&format!("blob-{}", digest.hex()), &|| progress.cancelled())
     }
 
     /// Whether a mirror may have sent a layer's archive.
     pub(super) fn has_mirrors(&self, info: &LayerInfo) -> bool {
-        match info.origin.as_deref().map(serde_json::from_str) {
-            Some(Ok(LayerOrigin::Registry(repository))) => {
+        match LayerOrigin::of(info).map(|origin| origin.image) {
+            Some(ImageOrigin::Registry(repository)) => {
                 reference::parse(&repository).is_ok_and(|image| self.registry.has_mirrors(&image))
             }
             _ => false,
@@ -181,20 +268,19 @@ impl Fetcher {
         progress: &dyn Progress,
         copy: Option<&SyncSender<Vec<u8>>>,
     ) -> Result<()> {
-        let origin = info.origin.as_deref().map(serde_json::from_str::<LayerOrigin>);
-        let origin = match origin {
-            Some(Ok(origin)) => origin,
-            _ => return Err(Error::NoArchive { layer: info.id }),
-        };
-        match origin {
-            LayerOrigin::OciLayout(path) => {
+        let origin = LayerOrigin::of(info).ok_or(Error::NoArchive { layer: info.id })?;
+        match origin.image {
+            ImageOrigin::OciLayout(path) => {
                 let layout = self.layout(&path)?;
                 let name = layout.blob_path(&blob.descriptor.digest).display().to_string();
                 let mut file = layout.blob(&blob.descriptor.digest)?;
                 self.receive(blob, &name, progress, copy, &mut |sink| {
                     let mut buffer = vec![0; CHUNK];
                     loop {
-                        let failed = |source| Error::ReadLayout { path: name.clone().into(), source };
+                        let failed = |source| Error::ReadLayout {
+                            path: name.clone().into(),
+                            source,
+                        };
                         match file.read(&mut buffer).map_err(failed)? {
                             0 => return Ok(()),
                             count => sink(&buffer[..count])?,
@@ -202,7 +288,7 @@ impl Fetcher {
                     }
                 })
             }
-            LayerOrigin::Registry(repository) => {
+            ImageOrigin::Registry(repository) => {
                 let what = format!("blob {} of {repository}", blob.descriptor.digest);
                 if self.offline {
                     return Err(Error::Offline { what });
@@ -244,13 +330,19 @@ impl Fetcher {
             if progress.cancelled() {
                 return Err(Error::Cancelled);
             }
-            writer.write_all(data).map_err(|source| Error::WriteBlob { digest, source })?;
+            writer
+                .write_all(data)
+                .map_err(|source| Error::WriteBlob { digest, source })?;
             if let Some(copy) = copy {
                 // Nobody listens any more: then the archive alone is fetched to its end, to know whether it is whole.
                 let _ = copy.send(data.to_vec());
             }
             if writer.size() > size {
-                return Err(Error::BlobSize { digest, origin: origin.to_owned(), expected: size });
+                return Err(Error::BlobSize {
+                    digest,
+                    origin: origin.to_owned(),
+                    expected: size,
+                });
             }
             if writer.size() - shown >= 1 << 20 {
                 shown = writer.size();
@@ -261,12 +353,16 @@ impl Fetcher {
         let committed = writer.commit(Some(&digest), Some(size));
         let origin = || origin.to_owned();
         committed.map_err(|error| match error {
-            lapstrake_store::Error::DigestMismatch { actual, .. } => {
-                Error::DigestMismatch { digest, actual, origin: origin() }
-            }
-            lapstrake_store::Error::SizeMismatch { .. } => {
-                Error::BlobSize { digest, origin: origin(), expected: size }
-            }
+            lapstrake_store::Error::DigestMismatch { actual, .. } => Error::DigestMismatch {
+                digest,
+                actual,
+                origin: origin(),
+            },
+            lapstrake_store::Error::SizeMismatch { .. } => Error::BlobSize {
+                digest,
+                origin: origin(),
+                expected: size,
+            },
             other => other.into(),
         })?;
         progress.advance(&name, size, Some(size), true);

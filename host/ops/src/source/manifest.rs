@@ -19,8 +19,10 @@ pub const ACCEPTED: &[&str] = &[
     "application/vnd.docker.distribution.manifest.v2+json",
 ];
 
-const CONFIGS: &[&str] =
-    &["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+const CONFIGS: &[&str] = &[
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+];
 
 const LAYERS: &[&str] = &[
     "application/vnd.oci.image.layer.v1.tar",
@@ -49,7 +51,10 @@ pub struct Descriptor {
 impl Descriptor {
     /// The value of an annotation.
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.annotations.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+        self.annotations
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -139,10 +144,14 @@ impl RawDescriptor {
 /// Not JSON, a document that is both or neither of the two, Docker's schema 1, an artifact that is no container image,
 /// a layer that may not be distributed, a digest that is not SHA-256.
 pub fn parse(bytes: &[u8], image: &str) -> Result<Document> {
-    let raw: RawDocument = serde_json::from_slice(bytes)
-        .map_err(|source| Error::BadManifest { image: image.to_owned(), source })?;
+    let raw: RawDocument = serde_json::from_slice(bytes).map_err(|source| Error::BadManifest {
+        image: image.to_owned(),
+        source,
+    })?;
     if raw.schema_version == Some(1) || (raw.fs_layers.is_some() && raw.layers.is_none()) {
-        return Err(Error::Schema1 { image: image.to_owned() });
+        return Err(Error::Schema1 {
+            image: image.to_owned(),
+        });
     }
     let not_an_image = |media_type: &str| Error::NotAnImage {
         image: image.to_owned(),
@@ -158,7 +167,10 @@ pub fn parse(bytes: &[u8], image: &str) -> Result<Document> {
             if media_type.contains("manifest.v") {
                 return Err(not_an_image(media_type));
             }
-            let list = manifests.into_iter().map(|d| d.read(image)).collect::<Result<_>>()?;
+            let list = manifests
+                .into_iter()
+                .map(|d| d.read(image))
+                .collect::<Result<_>>()?;
             Ok(Document::Index(list))
         }
         (None, Some(config), layers) => {
@@ -169,12 +181,19 @@ pub fn parse(bytes: &[u8], image: &str) -> Result<Document> {
             if !CONFIGS.contains(&config.media_type.as_str()) {
                 return Err(not_an_image(&config.media_type));
             }
-            let layers: Vec<_> =
-                layers.unwrap_or_default().into_iter().map(|d| d.read(image)).collect::<Result<_>>()?;
+            let layers: Vec<_> = layers
+                .unwrap_or_default()
+                .into_iter()
+                .map(|d| d.read(image))
+                .collect::<Result<_>>()?;
             layers.iter().try_for_each(|layer| check_layer(layer, image))?;
             Ok(Document::Image { config, layers })
         }
-        _ => Err(not_an_image(if media_type.is_empty() { "application/json" } else { media_type })),
+        _ => Err(not_an_image(if media_type.is_empty() {
+            "application/json"
+        } else {
+            media_type
+        })),
     }
 }
 
@@ -184,9 +203,15 @@ fn check_layer(layer: &Descriptor, image: &str) -> Result<()> {
         return Ok(());
     }
     if media_type.contains(".foreign.") || media_type.contains(".nondistributable.") {
-        return Err(Error::ForeignLayer { image: image.to_owned(), digest: layer.digest });
+        return Err(Error::ForeignLayer {
+            image: image.to_owned(),
+            digest: layer.digest,
+        });
     }
-    Err(Error::NotAnImage { image: image.to_owned(), media_type: media_type.to_owned() })
+    Err(Error::NotAnImage {
+        image: image.to_owned(),
+        media_type: media_type.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -205,7 +230,10 @@ mod tests {
 
     #[test]
     fn reads_images_of_both_kinds() {
-        let pairs = [(ACCEPTED[1], CONFIGS[0], LAYERS[2]), (ACCEPTED[3], CONFIGS[1], LAYERS[4])];
+        let pairs = [
+            (ACCEPTED[1], CONFIGS[0], LAYERS[2]),
+            (ACCEPTED[3], CONFIGS[1], LAYERS[4]),
+        ];
         for (manifest, config, layer) in pairs {
             let text = image(manifest, config, layer);
             let Document::Image { config, layers } = parse(text.as_bytes(), "x").unwrap() else {
@@ -223,7 +251,9 @@ mod tests {
                "annotations":{{"a":"b"}}}}]}}"#,
             ACCEPTED[0], ACCEPTED[1]
         );
-        let Document::Index(list) = parse(text.as_bytes(), "x").unwrap() else { panic!("an image") };
+        let Document::Index(list) = parse(text.as_bytes(), "x").unwrap() else {
+            panic!("an image")
+        };
         let platform = list[0].platform.clone().unwrap();
         assert_eq!(crate::source::platform::name(&platform), "linux/arm/v6");
         assert_eq!(platform.os_version, None);
@@ -232,12 +262,32 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_image() {
-        let wasm = image(ACCEPTED[1], "application/vnd.wasm.config.v0+json", "application/wasm");
-        assert!(matches!(parse(wasm.as_bytes(), "x"), Err(Error::NotAnImage { media_type, .. }) if media_type.contains("wasm")));
-        let foreign = image(ACCEPTED[3], CONFIGS[1], "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
-        assert!(matches!(parse(foreign.as_bytes(), "x"), Err(Error::ForeignLayer { .. })));
-        let restricted = image(ACCEPTED[1], CONFIGS[0], "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip");
-        assert!(matches!(parse(restricted.as_bytes(), "x"), Err(Error::ForeignLayer { .. })));
+        let wasm = image(
+            ACCEPTED[1],
+            "application/vnd.wasm.config.v0+json",
+            "application/wasm",
+        );
+        assert!(
+            matches!(parse(wasm.as_bytes(), "x"), Err(Error::NotAnImage { media_type, .. }) if media_type.contains("wasm"))
+        );
+        let foreign = image(
+            ACCEPTED[3],
+            CONFIGS[1],
+            "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        );
+        assert!(matches!(
+            parse(foreign.as_bytes(), "x"),
+            Err(Error::ForeignLayer { .. })
+        ));
+        let restricted = image(
+            ACCEPTED[1],
+            CONFIGS[0],
+            "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+        );
+        assert!(matches!(
+            parse(restricted.as_bytes(), "x"),
+            Err(Error::ForeignLayer { .. })
+        ));
         let old = br#"{"schemaVersion":1,"name":"x","tag":"y","fsLayers":[]}"#;
         assert!(matches!(parse(old, "x"), Err(Error::Schema1 { .. })));
         assert!(matches!(parse(b"<html>", "x"), Err(Error::BadManifest { .. })));
@@ -246,10 +296,19 @@ mod tests {
             r#"{{"schemaVersion":2,"manifests":[],"config":{{"mediaType":"{}","digest":"{DIGEST}","size":2}},"layers":[]}}"#,
             CONFIGS[0]
         );
-        assert!(matches!(parse(both.as_bytes(), "x"), Err(Error::NotAnImage { .. })));
+        assert!(matches!(
+            parse(both.as_bytes(), "x"),
+            Err(Error::NotAnImage { .. })
+        ));
         let swapped = image(ACCEPTED[0], CONFIGS[0], LAYERS[0]);
-        assert!(matches!(parse(swapped.as_bytes(), "x"), Err(Error::NotAnImage { .. })));
+        assert!(matches!(
+            parse(swapped.as_bytes(), "x"),
+            Err(Error::NotAnImage { .. })
+        ));
         let sha512 = r#"{"schemaVersion":2,"manifests":[{"digest":"sha512:00","size":1}]}"#;
-        assert!(matches!(parse(sha512.as_bytes(), "x"), Err(Error::UnsupportedDigest { .. })));
+        assert!(matches!(
+            parse(sha512.as_bytes(), "x"),
+            Err(Error::UnsupportedDigest { .. })
+        ));
     }
 }

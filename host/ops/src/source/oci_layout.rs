@@ -36,7 +36,10 @@ pub struct Layout {
 enum Files {
     Directory(OwnedFd),
     /// Offset and length of the regular files.
-    Tar { file: File, entries: HashMap<PathBuf, (u64, u64)> },
+    Tar {
+        file: File,
+        entries: HashMap<PathBuf, (u64, u64)>,
+    },
 }
 
 /// A blob that is being read.
@@ -76,7 +79,10 @@ impl Layout {
     /// # Errors
     /// It is not there, is no layout, is a compressed archive, or its index cannot be read.
     pub fn open(path: &Path) -> Result<Self> {
-        let fail = |source| Error::OpenLayout { path: path.to_owned(), source };
+        let fail = |source| Error::OpenLayout {
+            path: path.to_owned(),
+            source,
+        };
         let path = std::fs::canonicalize(path).map_err(fail)?;
         let file = File::open(&path).map_err(fail)?;
         let files = if file.metadata().map_err(fail)?.is_dir() {
@@ -84,14 +90,22 @@ impl Layout {
         } else {
             Files::tar(file, &path)?
         };
-        let mut layout = Self { path, files, manifests: Vec::new() };
-        let no_layout = || Error::NotALayout { path: layout.path.clone() };
+        let mut layout = Self {
+            path,
+            files,
+            manifests: Vec::new(),
+        };
+        let no_layout = || Error::NotALayout {
+            path: layout.path.clone(),
+        };
         let marker = layout.small_file("oci-layout", 64 << 10)?.ok_or_else(no_layout)?;
         let marker: Marker = serde_json::from_slice(&marker).map_err(|_| no_layout())?;
         if !marker.image_layout_version.starts_with("1.") {
             return Err(no_layout());
         }
-        let index = layout.small_file("index.json", MANIFEST_LIMIT)?.ok_or_else(no_layout)?;
+        let index = layout
+            .small_file("index.json", MANIFEST_LIMIT)?
+            .ok_or_else(no_layout)?;
         let name = format!("{}/index.json", layout.path.display());
         layout.manifests = match manifest::parse(&index, &name)? {
             Document::Index(manifests) => manifests,
@@ -120,21 +134,35 @@ impl Layout {
         let mut found: Vec<&Descriptor> = match &reference.tag {
             Some(tag) => {
                 let rank = |descriptor: &&Descriptor| tag_rank(descriptor, &reference.name, tag);
-                let best = self.manifests.iter().filter_map(|descriptor| rank(&descriptor)).max();
-                self.manifests.iter().filter(|descriptor| best.is_some() && rank(descriptor) == best).collect()
+                let best = self
+                    .manifests
+                    .iter()
+                    .filter_map(|descriptor| rank(&descriptor))
+                    .max();
+                self.manifests
+                    .iter()
+                    .filter(|descriptor| best.is_some() && rank(descriptor) == best)
+                    .collect()
             }
             None => self.manifests.iter().collect(),
         };
         let distinct = |list: &[&Descriptor]| list.iter().map(|d| d.digest).collect::<BTreeSet<_>>().len();
         if reference.tag.is_none() && distinct(&found) > 1 {
-            let latest: Vec<_> = found.iter().copied().filter(|d| tag_rank(d, "", "latest").is_some()).collect();
+            let latest: Vec<_> = found
+                .iter()
+                .copied()
+                .filter(|d| tag_rank(d, "", "latest").is_some())
+                .collect();
             if !latest.is_empty() {
                 found = latest;
             }
         }
         if distinct(&found) > 1 {
             let platforms: Vec<_> = found.iter().filter_map(|d| d.platform.clone()).collect();
-            let names: BTreeSet<_> = platforms.iter().map(|p| platform::name(&platform::normalise(p))).collect();
+            let names: BTreeSet<_> = platforms
+                .iter()
+                .map(|p| platform::name(&platform::normalise(p)))
+                .collect();
             if platforms.len() == found.len() && names.len() == found.len() {
                 return match platform::choose(wanted, &platforms) {
                     Some(index) => Ok(found[index].digest),
@@ -148,8 +176,14 @@ impl Layout {
         }
         match (found.first(), distinct(&found)) {
             (Some(descriptor), 1) => Ok(descriptor.digest),
-            (None, _) => Err(Error::NotInLayout { image: self.name(reference), available: self.names() }),
-            _ => Err(Error::AmbiguousInLayout { image: self.name(reference), available: self.names() }),
+            (None, _) => Err(Error::NotInLayout {
+                image: self.name(reference),
+                available: self.names(),
+            }),
+            _ => Err(Error::AmbiguousInLayout {
+                image: self.name(reference),
+                available: self.names(),
+            }),
         }
     }
 
@@ -173,13 +207,21 @@ impl Layout {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Err(self.missing(digest)),
             Err(Error::TooLarge { limit, .. }) => {
-                return Err(Error::TooLarge { digest: *digest, origin: origin(), limit });
+                return Err(Error::TooLarge {
+                    digest: *digest,
+                    origin: origin(),
+                    limit,
+                });
             }
             Err(error) => return Err(error),
         };
         let actual = Digest::of(&bytes);
         if actual != *digest {
-            return Err(Error::DigestMismatch { digest: *digest, actual, origin: origin() });
+            return Err(Error::DigestMismatch {
+                digest: *digest,
+                actual,
+                origin: origin(),
+            });
         }
         Ok(bytes)
     }
@@ -198,7 +240,10 @@ impl Layout {
     }
 
     fn missing(&self, digest: &Digest) -> Error {
-        Error::MissingLayoutBlob { digest: *digest, path: self.path.clone() }
+        Error::MissingLayoutBlob {
+            digest: *digest,
+            path: self.path.clone(),
+        }
     }
 
     fn names(&self) -> Vec<String> {
@@ -210,14 +255,22 @@ impl Layout {
     }
 
     fn small_file(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
-        let Some(blob) = self.file(name)? else { return Ok(None) };
+        let Some(blob) = self.file(name)? else {
+            return Ok(None);
+        };
         let path = || self.path.join(name);
         if blob.left > limit {
             let digest = Digest::of(b"");
-            return Err(Error::TooLarge { digest, origin: path().display().to_string(), limit });
+            return Err(Error::TooLarge {
+                digest,
+                origin: path().display().to_string(),
+                limit,
+            });
         }
         let mut bytes = Vec::with_capacity(usize::try_from(blob.left).unwrap_or_default());
-        blob.take(limit).read_to_end(&mut bytes).map_err(|source| Error::ReadLayout { path: path(), source })?;
+        blob.take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(|source| Error::ReadLayout { path: path(), source })?;
         Ok(Some(bytes))
     }
 
@@ -227,8 +280,12 @@ impl Layout {
         match &self.files {
             Files::Directory(directory) => open_beneath(directory, name, path),
             Files::Tar { file, entries } => {
-                let Some((offset, left)) = entries.get(Path::new(name)).copied() else { return Ok(None) };
-                let file = file.try_clone().map_err(|source| Error::ReadLayout { path, source })?;
+                let Some((offset, left)) = entries.get(Path::new(name)).copied() else {
+                    return Ok(None);
+                };
+                let file = file
+                    .try_clone()
+                    .map_err(|source| Error::ReadLayout { path, source })?;
                 Ok(Some(LayoutBlob { file, offset, left }))
             }
         }
@@ -243,34 +300,56 @@ fn open_beneath(directory: &OwnedFd, name: &str, path: PathBuf) -> Result<Option
         Ok(file) => File::from(file),
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
         Err(rustix::io::Errno::XDEV | rustix::io::Errno::LOOP) => return Err(Error::LayoutEscape { path }),
-        Err(error) => return Err(Error::ReadLayout { path, source: error.into() }),
+        Err(error) => {
+            return Err(Error::ReadLayout {
+                path,
+                source: error.into(),
+            });
+        }
     };
-    let metadata = file.metadata().map_err(|source| Error::ReadLayout { path: path.clone(), source })?;
+    let metadata = file.metadata().map_err(|source| Error::ReadLayout {
+        path: path.clone(),
+        source,
+    })?;
     if !metadata.is_file() {
         let source = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
         return Err(Error::ReadLayout { path, source });
     }
-    Ok(Some(LayoutBlob { file, offset: 0, left: metadata.len() }))
+    Ok(Some(LayoutBlob {
+        file,
+        offset: 0,
+        left: metadata.len(),
+    }))
 }
 
 impl Files {
     fn tar(file: File, path: &Path) -> Result<Self> {
-        let fail = |source| Error::ReadLayout { path: path.to_owned(), source };
+        let fail = |source| Error::ReadLayout {
+            path: path.to_owned(),
+            source,
+        };
         let mut magic = [0; 4];
         let read = file.read_at(&mut magic, 0).map_err(fail)?;
         if magic[..read].starts_with(&[0x1f, 0x8b]) || magic == [0x28, 0xb5, 0x2f, 0xfd] {
-            return Err(Error::CompressedLayout { path: path.to_owned() });
+            return Err(Error::CompressedLayout {
+                path: path.to_owned(),
+            });
         }
         let mut entries = HashMap::new();
         let reader = file.try_clone().map_err(fail)?;
         let mut archive = tar::Archive::new(reader);
         for entry in archive.entries_with_seek().map_err(fail)? {
-            let entry = entry.map_err(|_| Error::NotALayout { path: path.to_owned() })?;
+            let entry = entry.map_err(|_| Error::NotALayout {
+                path: path.to_owned(),
+            })?;
             if !entry.header().entry_type().is_file() {
                 continue;
             }
             let name = entry.path().map_err(fail)?;
-            let name: PathBuf = name.components().filter(|c| !matches!(c, std::path::Component::CurDir)).collect();
+            let name: PathBuf = name
+                .components()
+                .filter(|c| !matches!(c, std::path::Component::CurDir))
+                .collect();
             // A later entry of the same name replaces an earlier one.
             entries.insert(name, (entry.raw_file_position(), entry.size()));
         }
@@ -283,17 +362,26 @@ fn blob_name(digest: &Digest) -> String {
 }
 
 fn names_of(descriptor: &Descriptor) -> impl Iterator<Item = &str> {
-    [REF_NAME, CONTAINERD_NAME].into_iter().filter_map(|key| descriptor.annotation(key))
+    [REF_NAME, CONTAINERD_NAME]
+        .into_iter()
+        .filter_map(|key| descriptor.annotation(key))
 }
 
 /// How well a descriptor's names fit `name:tag`: 3 the whole name, 2 the tag alone, 1 another name with this tag.
 fn tag_rank(descriptor: &Descriptor, name: &str, tag: &str) -> Option<u8> {
     let whole = format!("{name}:{tag}");
-    let normal = |text: &str| super::reference::parse(text).map(|reference| reference.whole()).ok();
+    let normal = |text: &str| {
+        super::reference::parse(text)
+            .map(|reference| reference.whole())
+            .ok()
+    };
     names_of(descriptor)
         .filter_map(|found| {
-            let own_tag = LayoutReference::parse(found).ok().and_then(|reference| reference.tag);
-            if !name.is_empty() && (found == whole || (own_tag.is_some() && normal(found) == normal(&whole))) {
+            let own_tag = LayoutReference::parse(found)
+                .ok()
+                .and_then(|reference| reference.tag);
+            if !name.is_empty() && (found == whole || (own_tag.is_some() && normal(found) == normal(&whole)))
+            {
                 Some(3)
             } else if found == tag {
                 Some(2)

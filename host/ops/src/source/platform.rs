@@ -15,7 +15,13 @@ pub fn normalise(platform: &Platform) -> Platform {
         other => other.to_owned(),
     };
     let variant = platform.variant.as_deref().map(lower).filter(|v| !v.is_empty());
-    let numbered = |number: &str| if number.starts_with('v') { number.to_owned() } else { format!("v{number}") };
+    let numbered = |number: &str| {
+        if number.starts_with('v') {
+            number.to_owned()
+        } else {
+            format!("v{number}")
+        }
+    };
     let (architecture, variant) = match (lower(&platform.architecture).as_str(), variant.as_deref()) {
         ("x86_64" | "x86-64" | "amd64", None | Some("1" | "v1")) => ("amd64".to_owned(), None),
         ("x86_64" | "x86-64" | "amd64", Some(v)) => ("amd64".to_owned(), Some(numbered(v))),
@@ -51,7 +57,11 @@ fn accepted(wanted: &Platform) -> Vec<(String, Option<String>)> {
     let wanted = normalise(wanted);
     let architecture = wanted.architecture.as_str();
     let variant = wanted.variant.as_deref();
-    let arm = |highest: u32| (5..=highest).rev().map(|v| ("arm".to_owned(), Some(format!("v{v}"))));
+    let arm = |highest: u32| {
+        (5..=highest)
+            .rev()
+            .map(|v| ("arm".to_owned(), Some(format!("v{v}"))))
+    };
     let number = |v: &str| v.trim_start_matches('v').parse::<u32>().ok();
     let mut list = vec![(wanted.architecture.clone(), wanted.variant.clone())];
     match (architecture, variant.map(number)) {
@@ -121,23 +131,55 @@ mod tests {
     #[test]
     fn takes_the_nearest_variant_that_runs() {
         let cases = [
-            ("linux/amd64", &["linux/arm64", "linux/amd64"][..], Some("linux/amd64")),
-            ("linux/amd64", &["linux/386", "linux/x86_64"], Some("linux/x86_64")),
+            (
+                "linux/amd64",
+                &["linux/arm64", "linux/amd64"][..],
+                Some("linux/amd64"),
+            ),
+            (
+                "linux/amd64",
+                &["linux/386", "linux/x86_64"],
+                Some("linux/x86_64"),
+            ),
             ("linux/amd64", &["linux/386"], Some("linux/386")),
             ("linux/amd64", &["linux/amd64/v2"], None),
-            ("linux/amd64/v3", &["linux/amd64", "linux/amd64/v2", "linux/amd64/v4"], Some("linux/amd64/v2")),
-            ("linux/arm64", &["linux/arm/v7", "linux/arm64/v8"], Some("linux/arm64/v8")),
-            ("linux/arm64", &["linux/arm/v6", "linux/arm/v7"], Some("linux/arm/v7")),
-            ("linux/arm/v7", &["linux/arm/v5", "linux/arm/v6"], Some("linux/arm/v6")),
+            (
+                "linux/amd64/v3",
+                &["linux/amd64", "linux/amd64/v2", "linux/amd64/v4"],
+                Some("linux/amd64/v2"),
+            ),
+            (
+                "linux/arm64",
+                &["linux/arm/v7", "linux/arm64/v8"],
+                Some("linux/arm64/v8"),
+            ),
+            (
+                "linux/arm64",
+                &["linux/arm/v6", "linux/arm/v7"],
+                Some("linux/arm/v7"),
+            ),
+            (
+                "linux/arm/v7",
+                &["linux/arm/v5", "linux/arm/v6"],
+                Some("linux/arm/v6"),
+            ),
             ("linux/arm", &["linux/arm/v6", "linux/arm"], Some("linux/arm")),
             ("linux/arm/v6", &["linux/arm/v7"], None),
-            ("linux/s390x", &["linux/amd64", "linux/s390x"], Some("linux/s390x")),
+            (
+                "linux/s390x",
+                &["linux/amd64", "linux/s390x"],
+                Some("linux/s390x"),
+            ),
             ("linux/amd64", &["windows/amd64"], None),
             ("linux/amd64", &["unknown/unknown"], None),
             ("linux/amd64", &[], None),
         ];
         for (wanted, found, expected) in cases {
-            assert_eq!(chosen(wanted, found).as_deref(), expected, "{wanted} of {found:?}");
+            assert_eq!(
+                chosen(wanted, found).as_deref(),
+                expected,
+                "{wanted} of {found:?}"
+            );
         }
     }
 

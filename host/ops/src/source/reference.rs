@@ -20,7 +20,10 @@ const MAX_TAG: usize = 128;
 /// Not of the form `[host/]path[:tag][@digest]`, or a digest that is not SHA-256.
 pub fn parse(text: &str) -> Result<Reference> {
     // The library's own parser compiles a regular expression first, which takes longer than a whole cached build.
-    let bad = |source| Error::BadReference { reference: text.to_owned(), source };
+    let bad = |source| Error::BadReference {
+        reference: text.to_owned(),
+        source,
+    };
     let (rest, digest) = match text.split_once('@') {
         Some((rest, digest)) => (rest, Some(digest)),
         None => (text, None),
@@ -31,7 +34,12 @@ pub fn parse(text: &str) -> Result<Reference> {
     }
     let (registry, repository) = split_registry(name).map_err(bad)?;
     let digest = digest.map(|digest| {
-        digest.parse::<Digest>().map_err(|source| Error::UnsupportedDigest { image: text.to_owned(), source })
+        digest
+            .parse::<Digest>()
+            .map_err(|source| Error::UnsupportedDigest {
+                image: text.to_owned(),
+                source,
+            })
     });
     let tag = || tag.unwrap_or("latest").to_owned();
     Ok(match digest.transpose()? {
@@ -56,7 +64,11 @@ fn check_tag(tag: &str) -> Result<(), ParseError> {
     let good = tag.len() <= MAX_TAG
         && tag.bytes().next().is_some_and(word)
         && tag.bytes().all(|c| word(c) || matches!(c, b'.' | b'-'));
-    if good { Ok(()) } else { Err(ParseError::TagInvalidFormat) }
+    if good {
+        Ok(())
+    } else {
+        Err(ParseError::TagInvalidFormat)
+    }
 }
 
 /// Registry and repository of a name without tag.
@@ -83,9 +95,17 @@ fn split_registry(name: &str) -> Result<(String, String), ParseError> {
     }
     if !path.split('/').all(is_component) {
         let upper = path.bytes().any(|c| c.is_ascii_uppercase());
-        return Err(if upper { ParseError::NameContainsUppercase } else { ParseError::ReferenceInvalidFormat });
+        return Err(if upper {
+            ParseError::NameContainsUppercase
+        } else {
+            ParseError::ReferenceInvalidFormat
+        });
     }
-    let registry = if registry == "index.docker.io" { DOCKER_HUB } else { registry };
+    let registry = if registry == "index.docker.io" {
+        DOCKER_HUB
+    } else {
+        registry
+    };
     let path = match registry == DOCKER_HUB && !path.contains('/') {
         true => format!("library/{path}"),
         false => path.to_owned(),
@@ -100,7 +120,9 @@ fn is_host(text: &str) -> bool {
             return address.parse::<std::net::Ipv6Addr>().is_ok()
                 && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port));
         }
-        None => text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port))),
+        None => text
+            .split_once(':')
+            .map_or((text, None), |(name, port)| (name, Some(port))),
     };
     let label = |label: &str| {
         !label.is_empty()
@@ -121,9 +143,9 @@ fn is_component(text: &str) -> bool {
     if !text.starts_with(word) || !text.ends_with(word) {
         return false;
     }
-    text.split(word).filter(|between| !between.is_empty()).all(|between| {
-        matches!(between, "." | "_" | "__") || between.bytes().all(|c| c == b'-')
-    })
+    text.split(word)
+        .filter(|between| !between.is_empty())
+        .all(|between| matches!(between, "." | "_" | "__") || between.bytes().all(|c| c == b'-'))
 }
 
 /// The digest that a reference names.
@@ -132,7 +154,10 @@ fn is_component(text: &str) -> bool {
 /// One that is not SHA-256.
 pub fn digest(reference: &Reference) -> Result<Option<Digest>> {
     let parsed = reference.digest().map(str::parse).transpose();
-    parsed.map_err(|source| Error::UnsupportedDigest { image: reference.whole(), source })
+    parsed.map_err(|source| Error::UnsupportedDigest {
+        image: reference.whole(),
+        source,
+    })
 }
 
 /// The same image, pinned to a digest; the tag is kept for people.
@@ -173,7 +198,11 @@ impl LayoutReference {
         };
         let (name, tag) = split_tag(rest);
         let tag = tag.filter(|tag| !tag.is_empty()).map(str::to_owned);
-        Ok(Self { name: name.to_owned(), tag, digest })
+        Ok(Self {
+            name: name.to_owned(),
+            tag,
+            digest,
+        })
     }
 }
 
@@ -217,16 +246,38 @@ mod tests {
             assert_eq!(parse(text).unwrap().whole(), whole);
         }
         let pinned_name = format!("alpine:3@sha256:{HEX}");
-        assert_eq!(parse(&pinned_name).unwrap().whole(), format!("docker.io/library/{pinned_name}"));
+        assert_eq!(
+            parse(&pinned_name).unwrap().whole(),
+            format!("docker.io/library/{pinned_name}")
+        );
     }
 
     #[test]
     fn refuses_what_is_no_reference() {
-        for text in ["", "a b", ":tag", "a@sha256:00", "-/x", "a:b:c", "a/", "/a", "a..b", "a:", "-a.b/c", "a.b:x/c"] {
+        for text in [
+            "",
+            "a b",
+            ":tag",
+            "a@sha256:00",
+            "-/x",
+            "a:b:c",
+            "a/",
+            "/a",
+            "a..b",
+            "a:",
+            "-a.b/c",
+            "a.b:x/c",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
         let upper = parse("Alpine").unwrap_err();
-        assert!(matches!(upper, Error::BadReference { source: ParseError::NameContainsUppercase, .. }));
+        assert!(matches!(
+            upper,
+            Error::BadReference {
+                source: ParseError::NameContainsUppercase,
+                ..
+            }
+        ));
         assert!(parse(&"a".repeat(256)).is_err());
         assert!(parse(&format!("a:{}", "t".repeat(129))).is_err());
         let upper = format!("a@sha256:{}", HEX.to_uppercase());
@@ -237,7 +288,10 @@ mod tests {
     fn a_pin_keeps_the_tag() {
         let digest: Digest = format!("sha256:{HEX}").parse().unwrap();
         let reference = pinned(&parse("alpine:3").unwrap(), &digest);
-        assert_eq!(reference.whole(), format!("docker.io/library/alpine:3@sha256:{HEX}"));
+        assert_eq!(
+            reference.whole(),
+            format!("docker.io/library/alpine:3@sha256:{HEX}")
+        );
         assert_eq!(self::digest(&reference).unwrap(), Some(digest));
     }
 
@@ -254,7 +308,10 @@ mod tests {
         assert_eq!(read("base:1"), ("base".to_owned(), tag("1"), false));
         assert_eq!(read(":1"), (String::new(), tag("1"), false));
         assert_eq!(read("h:5000/base"), ("h:5000/base".to_owned(), None, false));
-        assert_eq!(read(&format!("b:1@sha256:{HEX}")), ("b".to_owned(), tag("1"), true));
+        assert_eq!(
+            read(&format!("b:1@sha256:{HEX}")),
+            ("b".to_owned(), tag("1"), true)
+        );
         assert!(LayoutReference::parse("b@sha256:xyz").is_err());
     }
 

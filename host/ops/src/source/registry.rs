@@ -29,7 +29,11 @@ use super::runtime::{Cancelled, Runtime};
 use crate::error::{Error, Result};
 
 /// Pauses before the second, third … attempt.
-const PAUSES: &[Duration] = &[Duration::from_millis(100), Duration::from_millis(500), Duration::from_millis(1500)];
+const PAUSES: &[Duration] = &[
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_millis(1500),
+];
 
 /// What is known of registries beforehand.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -69,7 +73,9 @@ struct Live {
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registry").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Registry")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -86,7 +92,10 @@ impl Registry {
 
     /// Whether a mirror is asked before a registry.
     pub fn has_mirrors(&self, reference: &Reference) -> bool {
-        self.config.hosts.get(reference.registry()).is_some_and(|host| !host.mirrors.is_empty())
+        self.config
+            .hosts
+            .get(reference.registry())
+            .is_some_and(|host| !host.mirrors.is_empty())
     }
 
     /// What a tag means now: one HEAD request. It may be an image or an index.
@@ -99,7 +108,11 @@ impl Registry {
         let text = self.wait(progress, async {
             let mut last = None;
             for endpoint in &endpoints {
-                let attempt = || endpoint.client.fetch_manifest_digest(&endpoint.reference, &endpoint.auth);
+                let attempt = || {
+                    endpoint
+                        .client
+                        .fetch_manifest_digest(&endpoint.reference, &endpoint.auth)
+                };
                 match self.retry(endpoint, &reference.whole(), attempt).await {
                     Ok(text) => return Ok(text),
                     Err(error) => last = Some(error),
@@ -107,21 +120,33 @@ impl Registry {
             }
             Err(last.unwrap_or_else(|| no_endpoint(reference)))
         })?;
-        text.parse().map_err(|source| Error::UnsupportedDigest { image: reference.whole(), source })
+        text.parse().map_err(|source| Error::UnsupportedDigest {
+            image: reference.whole(),
+            source,
+        })
     }
 
     /// The bytes of a manifest or index, checked against their digest.
     ///
     /// # Errors
     /// As of [`Registry::resolve`]; also a digest that does not fit, and a manifest of more than 4 MiB.
-    pub fn manifest(&self, reference: &Reference, digest: &Digest, progress: &dyn Progress) -> Result<Vec<u8>> {
+    pub fn manifest(
+        &self,
+        reference: &Reference,
+        digest: &Digest,
+        progress: &dyn Progress,
+    ) -> Result<Vec<u8>> {
         let endpoints = self.endpoints(reference, true)?;
         let what = format!("{}/{}@{digest}", reference.registry(), reference.repository());
         self.wait(progress, async {
             let mut last = None;
             for endpoint in &endpoints {
                 let by_digest = endpoint.with_digest(digest);
-                let attempt = || endpoint.client.pull_manifest_raw(&by_digest, &endpoint.auth, ACCEPTED);
+                let attempt = || {
+                    endpoint
+                        .client
+                        .pull_manifest_raw(&by_digest, &endpoint.auth, ACCEPTED)
+                };
                 let answer = self.retry(endpoint, &what, attempt).await;
                 match answer.and_then(|(bytes, _)| check(bytes.to_vec(), digest, MANIFEST_LIMIT, endpoint)) {
                     Ok(bytes) => return Ok(bytes),
@@ -149,7 +174,12 @@ impl Registry {
             return Ok(());
         }
         let endpoints = self.endpoints(reference, mirrors)?;
-        let what = format!("blob {} of {}/{}", descriptor.digest, reference.registry(), reference.repository());
+        let what = format!(
+            "blob {} of {}/{}",
+            descriptor.digest,
+            reference.registry(),
+            reference.repository()
+        );
         self.wait(progress, async {
             let mut received = 0;
             let mut last = None;
@@ -181,7 +211,10 @@ impl Registry {
         // An error says that another part of the process has chosen a provider before; that one serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = Runtime::start().map_err(|source| Error::StartRegistryThread { source })?;
-        Ok(self.live.get_or_init(|| Live { runtime, clients: Clients::default() }))
+        Ok(self.live.get_or_init(|| Live {
+            runtime,
+            clients: Clients::default(),
+        }))
     }
 
     fn endpoints(&self, reference: &Reference, mirrors: bool) -> Result<Vec<Endpoint<'_>>> {
@@ -260,8 +293,10 @@ async fn stream(
     sink: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<(), Failure> {
     let digest = descriptor.digest.to_string();
-    let answer =
-        endpoint.client.pull_blob_stream_partial(&endpoint.reference, &digest.as_str(), *received, None).await;
+    let answer = endpoint
+        .client
+        .pull_blob_stream_partial(&endpoint.reference, &digest.as_str(), *received, None)
+        .await;
     let (mut skip, mut stream) = match answer {
         Ok(BlobResponse::Partial(stream)) => (0, stream),
         // The registry does not do ranges and starts from the beginning.
@@ -274,7 +309,11 @@ async fn stream(
             // The last chunk has been taken: the digest is for the caller to judge.
             Err(_) if *received == descriptor.size => return Ok(()),
             Err(source) => {
-                let error = Error::Interrupted { host: endpoint.host.clone(), what: what.to_owned(), source };
+                let error = Error::Interrupted {
+                    host: endpoint.host.clone(),
+                    what: what.to_owned(),
+                    source,
+                };
                 return Err(Failure::passing(error));
             }
         };
@@ -283,14 +322,22 @@ async fn stream(
         let data = &chunk[usize::try_from(skipped).unwrap_or(chunk.len())..];
         if *received + data.len() as u64 > descriptor.size {
             let origin = format!("registry {}", endpoint.host);
-            return Err(Failure::last(Error::BlobSize { digest: descriptor.digest, origin, expected: descriptor.size }));
+            return Err(Failure::last(Error::BlobSize {
+                digest: descriptor.digest,
+                origin,
+                expected: descriptor.size,
+            }));
         }
         sink(data).map_err(Failure::last)?;
         *received += data.len() as u64;
     }
     if *received < descriptor.size {
         let source = std::io::ErrorKind::UnexpectedEof.into();
-        let error = Error::Interrupted { host: endpoint.host.clone(), what: what.to_owned(), source };
+        let error = Error::Interrupted {
+            host: endpoint.host.clone(),
+            what: what.to_owned(),
+            source,
+        };
         return Err(Failure::passing(error));
     }
     Ok(())
@@ -299,15 +346,26 @@ async fn stream(
 fn check(bytes: Vec<u8>, digest: &Digest, limit: u64, endpoint: &Endpoint<'_>) -> Result<Vec<u8>> {
     let origin = || format!("registry {}", endpoint.host);
     if bytes.len() as u64 > limit {
-        return Err(Error::TooLarge { digest: *digest, origin: origin(), limit });
+        return Err(Error::TooLarge {
+            digest: *digest,
+            origin: origin(),
+            limit,
+        });
     }
     let actual = Digest::of(&bytes);
     if actual != *digest {
-        return Err(Error::DigestMismatch { digest: *digest, actual, origin: origin() });
+        return Err(Error::DigestMismatch {
+            digest: *digest,
+            actual,
+            origin: origin(),
+        });
     }
     Ok(bytes)
 }
 
 fn no_endpoint(reference: &Reference) -> Error {
-    Error::NotFound { what: reference.whole(), host: reference.registry().to_owned() }
+    Error::NotFound {
+        what: reference.whole(),
+        host: reference.registry().to_owned(),
+    }
 }

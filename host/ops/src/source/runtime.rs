@@ -34,10 +34,12 @@ impl Runtime {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
-        std::thread::Builder::new().name("registry".to_owned()).spawn(move || {
-            // Resolves when the sender is dropped.
-            let _ = runtime.block_on(stopped);
-        })?;
+        std::thread::Builder::new()
+            .name("registry".to_owned())
+            .spawn(move || {
+                // Resolves when the sender is dropped.
+                let _ = runtime.block_on(stopped);
+            })?;
         Ok(Self { handle, _stop: stop })
     }
 
@@ -81,7 +83,11 @@ mod tests {
                 });
             }
         });
-        assert!(start.elapsed() < Duration::from_millis(700), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_millis(700),
+            "{:?}",
+            start.elapsed()
+        );
     }
 
     async fn tokio_sleep(time: Duration) {
@@ -98,7 +104,10 @@ mod tests {
                 flag.store(true, Ordering::Relaxed);
             });
             let start = Instant::now();
-            let waited = runtime.wait(&|| flag.load(Ordering::Relaxed), tokio_sleep(Duration::from_secs(60)));
+            let waited = runtime.wait(
+                &|| flag.load(Ordering::Relaxed),
+                tokio_sleep(Duration::from_secs(60)),
+            );
             assert!(waited.is_err());
             assert!(start.elapsed() < Duration::from_secs(5));
         });

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use lapstrake_llb::Digest;
 use lapstrake_store::edit::Lower;
-use lapstrake_store::{LayerBlob, LayerDraft, LayerId, LayerInfo, Tree, archive, compress};
+use lapstrake_store::{LayerBlob, LayerDraft, LayerInfo, Tree, archive, compress};
 use sha2::{Digest as _, Sha256};
 
 use super::fetch::{Fetcher, original};
@@ -21,8 +21,6 @@ const QUEUE: usize = 32;
 pub(super) struct Unpacking<'a> {
     pub(super) fetcher: &'a Fetcher,
     pub(super) info: &'a LayerInfo,
-    /// The layers that it lies on, the lowest first.
-    pub(super) below: &'a [LayerId],
     pub(super) progress: &'a dyn Progress,
 }
 
@@ -32,7 +30,9 @@ impl Unpacking<'_> {
         let store = self.fetcher.store();
         let here = |blob: &&LayerBlob| store.has_blob(&blob.descriptor.digest);
         let stored = self.info.blobs.iter().find(here);
-        let blob = stored.or(original(self.info)).ok_or(Error::NoArchive { layer: self.info.id })?;
+        let blob = stored
+            .or(original(self.info))
+            .ok_or(Error::NoArchive { layer: self.info.id })?;
         let digest = blob.descriptor.digest;
         let _guard = self.fetcher.lock_blob(&digest, self.progress)?;
         if store.has_blob(&digest) {
@@ -62,7 +62,8 @@ impl Unpacking<'_> {
         let (sender, receiver) = sync_channel(QUEUE);
         let (fetched, extracted) = std::thread::scope(|scope| {
             let fetching = scope.spawn(move || {
-                self.fetcher.fetch(self.info, blob, mirrors, self.progress, Some(&sender))
+                self.fetcher
+                    .fetch(self.info, blob, mirrors, self.progress, Some(&sender))
             });
             // The receiver goes when this returns; the download then ends without a listener.
             let extracted = self.extract(blob, Pieces::new(receiver), &draft);
@@ -84,19 +85,31 @@ impl Unpacking<'_> {
             false => Error::ReadArchive { digest, source },
         };
         let plain = compress::reader(packed).map_err(unreadable)?;
-        let mut content = Content { inner: plain, hash: Sha256::new(), progress: self.progress };
-        let below = view(self.fetcher.store(), &Tree { layers: self.below.to_vec() })?;
+        let mut content = Content {
+            inner: plain,
+            hash: Sha256::new(),
+            progress: self.progress,
+        };
+        let layers = self.fetcher.below(self.info)?.into_iter().rev().collect();
+        let below = view(self.fetcher.store(), &Tree { layers })?;
         let limits = archive::Limits::default();
         let unpacked = archive::unpack(&mut content, draft.dir(), Lower::Tree(&below), &limits);
         unpacked.map_err(|source| match self.progress.cancelled() {
             true => Error::Cancelled,
-            false => Error::Unpack { digest, source: Box::new(source) },
+            false => Error::Unpack {
+                digest,
+                source: Box::new(source),
+            },
         })?;
         // The digest is of everything, also of what follows the archive's end.
         io::copy(&mut content, &mut io::sink()).map_err(unreadable)?;
         let actual = Digest::from_bytes(content.hash.finalize().into());
         if actual != blob.diff_id {
-            return Err(Error::DiffIdMismatch { digest, expected: blob.diff_id, actual });
+            return Err(Error::DiffIdMismatch {
+                digest,
+                expected: blob.diff_id,
+                actual,
+            });
         }
         self.progress.advance(&name, 0, None, true);
         Ok(())
@@ -130,7 +143,11 @@ struct Pieces {
 
 impl Pieces {
     fn new(receiver: Receiver<Vec<u8>>) -> Self {
-        Self { receiver, piece: Vec::new(), position: 0 }
+        Self {
+            receiver,
+            piece: Vec::new(),
+            position: 0,
+        }
     }
 }
 

@@ -48,7 +48,9 @@ impl Held {
 
 impl CacheMounts {
     pub(super) fn new(store: &Path) -> Self {
-        Self { root: store.join("cache-mounts") }
+        Self {
+            root: store.join("cache-mounts"),
+        }
     }
 
     /// Takes directories into use. `temporary` makes an empty directory on the same file system.
@@ -103,9 +105,17 @@ impl CacheMounts {
         loop {
             let home = self.root.join(key.hex()).join(number.to_string());
             // What commands keep here is as private as the rest of the store.
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(&home).map_err(fail(&home))?;
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&home)
+                .map_err(fail(&home))?;
             let path = home.join("lock");
-            let file = File::options().write(true).create(true).truncate(false).open(&path);
+            let file = File::options()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path);
             let file = file.map_err(fail(&path))?;
             let locked = match sharing {
                 CacheSharing::Shared => file.try_lock_shared(),
@@ -155,7 +165,11 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let store = Store::open(directory.path()).unwrap();
             let mounts = CacheMounts::new(store.root());
-            Self { _directory: directory, store, mounts }
+            Self {
+                _directory: directory,
+                store,
+                mounts,
+            }
         }
 
         fn hold(&self, list: &[(&str, CacheSharing)]) -> Held {
@@ -171,7 +185,8 @@ mod tests {
                     seed: &|path| fs::write(path.join("seed"), "").map_err(fail(path)),
                 })
                 .collect();
-            self.mounts.hold(&wanted, &|| Ok(self.store.temp_dir()?), cancelled)
+            self.mounts
+                .hold(&wanted, &|| Ok(self.store.temp_dir()?), cancelled)
         }
     }
 
@@ -213,7 +228,10 @@ mod tests {
         let one = fixture.hold(&[("a", Shared)]);
         let two = fixture.hold(&[("a", Shared)]);
         assert_eq!(path(&one, "a"), path(&two, "a"));
-        assert!(matches!(fixture.try_hold(&[("a", Locked)], &|| true), Err(Error::Cancelled)));
+        assert!(matches!(
+            fixture.try_hold(&[("a", Locked)], &|| true),
+            Err(Error::Cancelled)
+        ));
         drop((one, two));
 
         let inside = AtomicUsize::new(0);
@@ -240,13 +258,20 @@ mod tests {
         let fixture = Fixture::new();
         let held = fixture.hold(&[("a", Shared), ("a", Locked), ("a", Locked)]);
         assert!(path(&held, "a").exists());
-        assert!(matches!(fixture.try_hold(&[("a", Shared)], &|| true), Err(Error::Cancelled)));
+        assert!(matches!(
+            fixture.try_hold(&[("a", Shared)], &|| true),
+            Err(Error::Cancelled)
+        ));
     }
 
     #[test]
     fn a_seed_that_fails_leaves_nothing() {
         let fixture = Fixture::new();
-        let wanted = Wanted { key: Digest::of(b"a"), sharing: Shared, seed: &|_| Err(Error::Cancelled) };
+        let wanted = Wanted {
+            key: Digest::of(b"a"),
+            sharing: Shared,
+            seed: &|_| Err(Error::Cancelled),
+        };
         let temporary = || Ok(fixture.store.temp_dir()?);
         assert!(fixture.mounts.hold(&[wanted], &temporary, &|| false).is_err());
         assert!(path(&fixture.hold(&[("a", Shared)]), "a").join("seed").exists());

@@ -18,8 +18,14 @@ use sha2::{Digest as _, Sha256};
 /// Nothing is there, or reading or writing fails.
 pub(super) fn copy_out(tree: &dyn FileTree, path: &Path, directory: &Path) -> Result<(), TreeError> {
     let from = tree.resolve(path, true)?;
-    let top = tree.entry(&from)?.ok_or_else(|| TreeError::NotFound(path.to_owned()))?;
-    let mut copy = Copy { tree, editor: LayerEditor::new(directory, Lower::Unknown)?, links: HashMap::new() };
+    let top = tree
+        .entry(&from)?
+        .ok_or_else(|| TreeError::NotFound(path.to_owned()))?;
+    let mut copy = Copy {
+        tree,
+        editor: LayerEditor::new(directory, Lower::Unknown)?,
+        links: HashMap::new(),
+    };
     if top.is_dir() {
         let metadata = copy.metadata(&top)?;
         copy.editor.set_metadata(Path::new(""), &metadata)?;
@@ -125,7 +131,14 @@ mod tests {
         fs::hard_link(root.join("d/file"), root.join("d/e/other")).unwrap();
         symlink("/nowhere", root.join("d/link")).unwrap();
         symlink("d", root.join("way")).unwrap();
-        rustix::fs::mknodat(rustix::fs::CWD, root.join("d/pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            root.join("d/pipe"),
+            rustix::fs::FileType::Fifo,
+            0o600.into(),
+            0,
+        )
+        .unwrap();
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
         for path in ["d/file", "d/e", "d"] {
             File::open(root.join(path)).unwrap().set_modified(time).unwrap();
@@ -137,16 +150,25 @@ mod tests {
             copy_out(&view, Path::new(path), to).unwrap();
             let meta = |path: &str| fs::symlink_metadata(to.join(path)).unwrap();
             assert_eq!((meta("").mode() & 0o7777, meta("").mtime()), (0o751, 1_000_000));
-            assert_eq!((meta("file").mode() & 0o7777, meta("file").mtime()), (0o640, 1_000_000));
+            assert_eq!(
+                (meta("file").mode() & 0o7777, meta("file").mtime()),
+                (0o640, 1_000_000)
+            );
             assert_eq!(meta("e").mtime(), 1_000_000);
             assert_eq!(meta("file").ino(), meta("e/other").ino());
-            assert_ne!(meta("file").ino(), fs::metadata(root.join("d/file")).unwrap().ino());
+            assert_ne!(
+                meta("file").ino(),
+                fs::metadata(root.join("d/file")).unwrap().ino()
+            );
             assert_eq!(fs::read_link(to.join("link")).unwrap(), Path::new("/nowhere"));
             assert!(meta("pipe").file_type().is_fifo());
         }
         let target = tempfile::tempdir().unwrap();
         copy_out(&view, Path::new("d/file"), target.path()).unwrap();
         assert_eq!(fs::read(target.path().join("file")).unwrap(), b"text");
-        assert!(matches!(copy_out(&view, Path::new("none"), target.path()), Err(TreeError::NotFound(_))));
+        assert!(matches!(
+            copy_out(&view, Path::new("none"), target.path()),
+            Err(TreeError::NotFound(_))
+        ));
     }
 }

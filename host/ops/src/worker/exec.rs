@@ -11,12 +11,14 @@ use lapstrake_store::content::Selection;
 use lapstrake_store::{LayerDraft, LayerMeta, Tree};
 
 use super::LocalWorker;
+use super::agent::AgentSocket;
 use super::cache_mount::{Held, Wanted};
 use super::output::Output;
 use super::step::StepProgress;
 use crate::error::{Error, Result};
 use crate::exec::{
-    self, CancelToken, ExecError, ExecRequest, ExecStatus, MountSource, Network, PreparedMount, RootMount, TreeWrites,
+    self, CancelToken, ExecError, ExecRequest, ExecStatus, MountSource, Network, PreparedMount, RootMount,
+    TreeWrites,
 };
 use crate::source::progress::Progress as _;
 
@@ -39,6 +41,7 @@ struct Prepared {
     outputs: Vec<Kept>,
     /// Of roots that are no output.
     discarded: Vec<LayerDraft>,
+    agents: Vec<AgentSocket>,
 }
 
 /// A mounted tree that is an output.
@@ -59,8 +62,16 @@ impl<'a> Step<'a> {
         context: &'a StepContext,
     ) -> Result<Self> {
         let edges = vertex.op.inputs().into_iter();
-        let trees = edges.zip(inputs).map(|(edge, input)| Ok((edge, worker.tree(input, context)?)));
-        Ok(Self { worker, vertex, op, trees: trees.collect::<Result<_>>()?, context })
+        let trees = edges
+            .zip(inputs)
+            .map(|(edge, input)| Ok((edge, worker.tree(input, context)?)));
+        Ok(Self {
+            worker,
+            vertex,
+            op,
+            trees: trees.collect::<Result<_>>()?,
+            context,
+        })
     }
 
     /// Runs the command. Gives the trees of its outputs, in the order of its mounts.
@@ -74,7 +85,13 @@ impl<'a> Step<'a> {
         for mount in &self.op.mounts {
             self.prepare(mount, &caches, &mut prepared)?;
         }
-        let Prepared { root, mounts, outputs, discarded } = prepared;
+        let Prepared {
+            root,
+            mounts,
+            outputs,
+            discarded,
+            agents,
+        } = prepared;
         let state = self.worker.store.temp_dir()?;
         let request = ExecRequest {
             op: self.op.clone(),
@@ -92,10 +109,14 @@ impl<'a> Step<'a> {
             no_new_privileges: self.worker.options.no_new_privileges,
         };
         let status = self.execute(&request)?;
-        drop((caches, discarded));
+        drop((caches, discarded, agents));
         if !status.is_success(&self.op.valid_exit_codes) {
             let (exit, out_of_memory) = (status.exit, status.out_of_memory);
-            return Err(Error::Command { command: self.op.args.join(" "), exit, out_of_memory });
+            return Err(Error::Command {
+                command: self.op.args.join(" "),
+                exit,
+                out_of_memory,
+            });
         }
         outputs.into_iter().map(|kept| self.commit(kept)).collect()
     }
@@ -117,7 +138,8 @@ impl<'a> Step<'a> {
             Err(error) => return Err(Error::Exec(error)),
         };
         for warning in &status.warnings {
-            self.context.log(Stream::Stderr, format!("warning: {warning}\n").as_bytes());
+            self.context
+                .log(Stream::Stderr, format!("warning: {warning}\n").as_bytes());
         }
         Ok(status)
     }
@@ -128,7 +150,10 @@ impl<'a> Step<'a> {
             Kept::Written(tree, draft) => (tree, draft),
         };
         let description = self.vertex.metadata.name.clone();
-        tree.layers.push(draft.commit(&LayerMeta { description, ..LayerMeta::default() })?);
+        tree.layers.push(draft.commit(&LayerMeta {
+            description,
+            ..LayerMeta::default()
+        })?);
         Ok(Output::Tree(tree))
     }
 
@@ -143,7 +168,13 @@ impl<'a> Step<'a> {
                 let key = self.cache_key(cache)?;
                 let path = caches.directory(&key).ok_or(Error::NoRoot)?.to_owned();
                 // The part of the seed that is mounted is all that was copied.
-                (cache.read_only, MountSource::Directory { path, selector: String::new() })
+                (
+                    cache.read_only,
+                    MountSource::Directory {
+                        path,
+                        selector: String::new(),
+                    },
+                )
             }
             MountKind::Tmpfs(tmpfs) => (false, MountSource::Tmpfs { size: tmpfs.size }),
             MountKind::Secret(secret) => match self.secret(&secret.id, secret.optional)? {
@@ -151,16 +182,29 @@ impl<'a> Step<'a> {
                 None => return Ok(()),
             },
             MountKind::Ssh(agent) => match self.ssh_agent(agent)? {
-                Some(source) => (false, source),
+                Some(socket) => {
+                    let path = socket.path();
+                    prepared.agents.push(socket);
+                    (false, MountSource::Socket { path })
+                }
                 None => return Ok(()),
             },
         };
-        prepared.mounts.push(PreparedMount { target: mount.target.clone(), read_only, source });
+        prepared.mounts.push(PreparedMount {
+            target: mount.target.clone(),
+            read_only,
+            source,
+        });
         Ok(())
     }
 
     /// Prepares a tree. `None`: it is the root.
-    fn prepare_tree(&self, target: &str, bind: &BindMount, prepared: &mut Prepared) -> Result<Option<MountSource>> {
+    fn prepare_tree(
+        &self,
+        target: &str,
+        bind: &BindMount,
+        prepared: &mut Prepared,
+    ) -> Result<Option<MountSource>> {
         let store = &self.worker.store;
         let tree = self.tree_of(bind.input);
         let lower = store.tree_dirs(&tree)?;
@@ -168,7 +212,12 @@ impl<'a> Step<'a> {
         if target == "/" {
             let draft = store.new_layer()?;
             let (upper, work) = (draft.dir().to_owned(), draft.work_dir()?);
-            prepared.root = Some(RootMount { lower, upper, work, read_only: bind.read_only });
+            prepared.root = Some(RootMount {
+                lower,
+                upper,
+                work,
+                read_only: bind.read_only,
+            });
             match (bind.output, writable) {
                 (true, true) => prepared.outputs.push(Kept::Written(tree, draft)),
                 (true, false) => {
@@ -181,7 +230,10 @@ impl<'a> Step<'a> {
         }
         let writes = if bind.output && writable {
             let draft = store.new_layer()?;
-            let keep = TreeWrites::Keep { upper: draft.dir().to_owned(), work: draft.work_dir()? };
+            let keep = TreeWrites::Keep {
+                upper: draft.dir().to_owned(),
+                work: draft.work_dir()?,
+            };
             prepared.outputs.push(Kept::Written(tree, draft));
             keep
         } else {
@@ -190,7 +242,11 @@ impl<'a> Step<'a> {
             }
             TreeWrites::Discard
         };
-        Ok(Some(MountSource::Tree { lower, selector: bind.selector.clone(), writes }))
+        Ok(Some(MountSource::Tree {
+            lower,
+            selector: bind.selector.clone(),
+            writes,
+        }))
     }
 
     fn tree_of(&self, input: Option<Edge>) -> Tree {
@@ -205,14 +261,23 @@ impl<'a> Step<'a> {
                 keys.push((self.cache_key(cache)?, cache));
             }
         }
-        let seeds: Vec<_> = keys.iter().map(|(_, cache)| |path: &Path| self.seed(cache, path)).collect();
+        let seeds: Vec<_> = keys
+            .iter()
+            .map(|(_, cache)| |path: &Path| self.seed(cache, path))
+            .collect();
         let wanted: Vec<_> = keys
             .iter()
             .zip(&seeds)
-            .map(|((key, cache), seed)| Wanted { key: *key, sharing: cache.sharing, seed })
+            .map(|((key, cache), seed)| Wanted {
+                key: *key,
+                sharing: cache.sharing,
+                seed,
+            })
             .collect();
         let temporary = || Ok(self.worker.store.temp_dir()?);
-        self.worker.caches.hold(&wanted, &temporary, &|| progress.cancelled())
+        self.worker
+            .caches
+            .hold(&wanted, &temporary, &|| progress.cancelled())
     }
 
     /// A cache that is seeded with something else is another cache.
@@ -229,13 +294,18 @@ impl<'a> Step<'a> {
     fn seed(&self, cache: &CacheMount, directory: &Path) -> Result<()> {
         match cache.input {
             None => Ok(()),
-            Some(_) => self.worker.copy_out(&self.tree_of(cache.input), &cache.selector, directory),
+            Some(_) => self
+                .worker
+                .copy_out(&self.tree_of(cache.input), &cache.selector, directory),
         }
     }
 
     fn secret(&self, id: &str, optional: bool) -> Result<Option<Vec<u8>>> {
         let found = self.worker.options.secrets.secret(id);
-        match found.map_err(|source| Error::ReadSecret { id: id.to_owned(), source })? {
+        match found.map_err(|source| Error::ReadSecret {
+            id: id.to_owned(),
+            source,
+        })? {
             None if !optional => Err(Error::NoSecret { id: id.to_owned() }),
             found => Ok(found),
         }
@@ -245,24 +315,37 @@ impl<'a> Step<'a> {
         let mut variables = Vec::new();
         for variable in &self.op.secret_env {
             let id = &variable.secret_id;
-            let Some(value) = self.secret(id, variable.optional)? else { continue };
+            let Some(value) = self.secret(id, variable.optional)? else {
+                continue;
+            };
             let value = String::from_utf8(value).map_err(|_| Error::SecretNotText { id: id.clone() })?;
             variables.push((variable.name.clone(), value));
         }
         Ok(variables)
     }
 
-    fn ssh_agent(&self, agent: &SecretMount) -> Result<Option<MountSource>> {
-        let id = || agent.id.clone();
-        let found = self.worker.options.secrets.ssh_agent(&agent.id);
-        match found.map_err(|source| Error::ReadSecret { id: id(), source })? {
-            Some(path) => Ok(Some(MountSource::Socket { path })),
-            None if agent.optional => Ok(None),
-            None => Err(Error::NoSshAgent { id: id() }),
+    fn ssh_agent(&self, mount: &SecretMount) -> Result<Option<AgentSocket>> {
+        let id = &mount.id;
+        let failed = |source| Error::ReadSecret {
+            id: id.clone(),
+            source,
+        };
+        match self.worker.options.secrets.ssh_agent(id).map_err(failed)? {
+            Some(path) => {
+                let directory = self.worker.store.temp_dir()?;
+                Ok(Some(AgentSocket::new(directory, path, mount).map_err(failed)?))
+            }
+            None if mount.optional => Ok(None),
+            None => Err(Error::NoSshAgent { id: id.clone() }),
         }
     }
 }
 
 fn secret_file(secret: &SecretMount, data: Vec<u8>) -> MountSource {
-    MountSource::File { data, uid: secret.uid, gid: secret.gid, mode: secret.mode }
+    MountSource::File {
+        data,
+        uid: secret.uid,
+        gid: secret.gid,
+        mode: secret.mode,
+    }
 }

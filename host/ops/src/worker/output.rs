@@ -67,8 +67,12 @@ impl LocalWorker {
         }
         let draft = self.store.new_layer()?;
         copy_out(&**local, Path::new(""), draft.dir()).map_err(Error::ReadTree)?;
-        let id = draft.commit(&LayerMeta { description: "local directory".to_owned(), ..LayerMeta::default() })?;
-        self.store.set_value(LOCAL_LAYERS, &key, id.to_string().as_bytes())?;
+        let id = draft.commit(&LayerMeta {
+            description: "local directory".to_owned(),
+            ..LayerMeta::default()
+        })?;
+        self.store
+            .set_value(LOCAL_LAYERS, &key, id.to_string().as_bytes())?;
         Ok(Tree { layers: vec![id] })
     }
 

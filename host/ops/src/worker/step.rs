@@ -18,7 +18,10 @@ pub(super) struct StepProgress<'a> {
 
 impl<'a> StepProgress<'a> {
     pub(super) fn new(context: &'a StepContext) -> Self {
-        Self { context, started: Mutex::default() }
+        Self {
+            context,
+            started: Mutex::default(),
+        }
     }
 }
 
@@ -28,7 +31,8 @@ impl Progress for StepProgress<'_> {
             let mut known = self.started.lock().unwrap_or_else(PoisonError::into_inner);
             *known.entry(name.to_owned()).or_insert_with(SystemTime::now)
         };
-        self.context.status(name, current, total.unwrap_or(0), started, done);
+        self.context
+            .status(name, current, total.unwrap_or(0), started, done);
     }
 
     fn cancelled(&self) -> bool {

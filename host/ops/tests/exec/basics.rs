@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use lapstrake_llb::{HostIp, Ulimit};
-use lapstrake_ops::exec::{ExecError, Exit, Network, ProgramError, SetupError};
+use lapstrake_ops::exec::{ExecError, Exit, MountSource, Network, ProgramError, SetupError, TreeWrites};
 
 use crate::needs_containers;
 use crate::support::{Step, names};
@@ -17,24 +17,56 @@ fn exit_codes_and_signals() {
     assert_eq!(ran.status.exit, Exit::Code(42));
     assert!(ran.status.is_success(&[42]) && !ran.status.is_success(&[]));
     // The first process of a pid namespace cannot kill itself, so that another one does the dying.
-    assert_eq!(Step::sh("sh -c 'kill -9 $$'; exit $?").run().status.exit, Exit::Code(137));
+    assert_eq!(
+        Step::sh("sh -c 'kill -9 $$'; exit $?").run().status.exit,
+        Exit::Code(137)
+    );
 }
 
 #[test]
 fn streams_are_told_apart() {
     needs_containers!();
     let ran = Step::sh("echo out; echo err >&2; cat; printf tail").succeed();
-    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("out\ntail", "err\n"), "stdin is empty");
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.as_str()),
+        ("out\ntail", "err\n"),
+        "stdin is empty"
+    );
+}
+
+#[test]
+fn stdin_is_empty_whatever_dev_is() {
+    needs_containers!();
+    let rdev = Step::sh("stat -L -c %F /proc/self/fd/0").succeed();
+    assert_eq!(rdev.stdout, "character special file\n");
+    let empty = MountSource::Tree {
+        lower: vec![],
+        selector: String::new(),
+        writes: TreeWrites::Discard,
+    };
+    assert_eq!(
+        Step::sh("cat; echo end")
+            .mount("/dev", false, empty)
+            .succeed()
+            .stdout,
+        "end\n"
+    );
 }
 
 #[test]
 fn environment_user_and_working_directory() {
     needs_containers!();
-    let ran = Step::new(&["env"]).with(|r| r.op.env = vec![("A".into(), "1 2".into())]).succeed();
+    let ran = Step::new(&["env"])
+        .with(|r| r.op.env = vec![("A".into(), "1 2".into())])
+        .succeed();
     let mut lines: Vec<_> = ran.stdout.lines().collect();
     lines.sort_unstable();
     let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    assert_eq!(lines, ["A=1 2", "HOME=/root", path], "nothing of this process' environment");
+    assert_eq!(
+        lines,
+        ["A=1 2", "HOME=/root", path],
+        "nothing of this process' environment"
+    );
 
     let script = "id -u; id -g; id -G; echo $HOME; pwd; umask; touch made; stat -c '%u %g' made";
     let ran = Step::sh(script)
@@ -43,19 +75,45 @@ fn environment_user_and_working_directory() {
             r.op.cwd = "/home/app/new/deep".into();
         })
         .succeed();
-    assert_eq!(ran.stdout, "1000\n1001\n1001 10\n/home/app\n/home/app/new/deep\n0022\n1000 1001\n");
-    assert_eq!(ran.layer(), ["home", "home/app", "home/app/new", "home/app/new/deep", "home/app/new/deep/made"]);
+    assert_eq!(
+        ran.stdout,
+        "1000\n1001\n1001 10\n/home/app\n/home/app/new/deep\n0022\n1000 1001\n"
+    );
+    assert_eq!(
+        ran.layer(),
+        [
+            "home",
+            "home/app",
+            "home/app/new",
+            "home/app/new/deep",
+            "home/app/new/deep/made"
+        ]
+    );
 
-    let ran = Step::sh("id -u; id -g; id -G; echo $HOME").with(|r| r.op.user = Some("4000:50".into())).succeed();
+    let ran = Step::sh("id -u; id -g; id -G; echo $HOME")
+        .with(|r| r.op.user = Some("4000:50".into()))
+        .succeed();
     assert_eq!(ran.stdout, "4000\n50\n50\n/\n");
 }
 
 #[test]
 fn unknown_users_are_named() {
     needs_containers!();
-    let error = Step::new(&["true"]).with(|r| r.op.user = Some("ghost".into())).try_run().err().unwrap();
-    let ExecError::Setup { source: SetupError::User { user, source } } = error else { panic!("{error}") };
-    assert_eq!((user.as_str(), source.to_string().as_str()), ("ghost", "no user `ghost` in /etc/passwd of the image"));
+    let error = Step::new(&["true"])
+        .with(|r| r.op.user = Some("ghost".into()))
+        .try_run()
+        .err()
+        .unwrap();
+    let ExecError::Setup {
+        source: SetupError::User { user, source },
+    } = error
+    else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        (user.as_str(), source.to_string().as_str()),
+        ("ghost", "no user `ghost` in /etc/passwd of the image")
+    );
 }
 
 #[test]
@@ -67,9 +125,18 @@ fn programs_that_cannot_be_run_are_named() {
         not_found.to_string(),
         "executable `no-such-tool` not found in PATH (/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)"
     );
-    assert_eq!(error(&["/no/such"]).to_string(), "executable `/no/such` not found");
-    assert!(matches!(error(&["/etc/passwd"]), ExecError::Program(ProgramError::Other { .. })));
-    assert!(matches!(error(&["/etc"]), ExecError::Program(ProgramError::Other { .. })));
+    assert_eq!(
+        error(&["/no/such"]).to_string(),
+        "executable `/no/such` not found"
+    );
+    assert!(matches!(
+        error(&["/etc/passwd"]),
+        ExecError::Program(ProgramError::Other { .. })
+    ));
+    assert!(matches!(
+        error(&["/etc"]),
+        ExecError::Program(ProgramError::Other { .. })
+    ));
 
     let with_file = |text: &str| {
         let step = Step::new(&["/script"]);
@@ -78,8 +145,14 @@ fn programs_that_cannot_be_run_are_named() {
         rustix::fs::chmod(layer.join("script"), rustix::fs::Mode::from_raw_mode(0o755)).unwrap();
         step.with(|r| r.root.lower.push(layer)).try_run().err().unwrap()
     };
-    assert!(matches!(with_file("no shebang\n"), ExecError::Program(ProgramError::Format { .. })));
-    assert!(matches!(with_file("#!/bin/nope\n"), ExecError::Program(ProgramError::InterpreterNotFound { .. })));
+    assert!(matches!(
+        with_file("no shebang\n"),
+        ExecError::Program(ProgramError::Format { .. })
+    ));
+    assert!(matches!(
+        with_file("#!/bin/nope\n"),
+        ExecError::Program(ProgramError::InterpreterNotFound { .. })
+    ));
 }
 
 #[test]
@@ -87,16 +160,30 @@ fn requests_that_make_no_sense_are_refused() {
     needs_containers!();
     let refused = |step: Step| matches!(step.request_error(), ExecError::InvalidRequest { .. });
     assert!(refused(Step::new(&[])));
-    assert!(refused(Step::new(&["true"]).with(|r| r.op.cwd = "relative".into())));
-    assert!(refused(Step::new(&["true"]).with(|r| r.root.upper = "relative".into())));
+    assert!(refused(
+        Step::new(&["true"]).with(|r| r.op.cwd = "relative".into())
+    ));
+    assert!(refused(
+        Step::new(&["true"]).with(|r| r.root.upper = "relative".into())
+    ));
     let nul = Step::new(&["echo", "a\0b"]).try_run().err().unwrap();
-    assert!(matches!(nul, ExecError::Setup { source: SetupError::Nul { .. } }), "{nul}");
+    assert!(
+        matches!(
+            nul,
+            ExecError::Setup {
+                source: SetupError::Nul { .. }
+            }
+        ),
+        "{nul}"
+    );
 }
 
 impl Step {
     fn request_error(self) -> ExecError {
         let cancel = lapstrake_ops::exec::CancelToken::new().unwrap();
-        crate::support::runner().run(&self.request, &mut |_| {}, &cancel).unwrap_err()
+        crate::support::runner()
+            .run(&self.request, &mut |_| {}, &cancel)
+            .unwrap_err()
     }
 }
 
@@ -104,15 +191,26 @@ impl Step {
 fn host_name() {
     needs_containers!();
     assert_eq!(Step::new(&["hostname"]).succeed().stdout, "buildkitsandbox\n");
-    let ran = Step::sh("hostname; cat /etc/hosts").with(|r| r.op.hostname = Some("box".into())).succeed();
-    assert!(ran.stdout.starts_with("box\n127.0.0.1\tlocalhost box\n"), "{}", ran.stdout);
+    let ran = Step::sh("hostname; cat /etc/hosts")
+        .with(|r| r.op.hostname = Some("box".into()))
+        .succeed();
+    assert!(
+        ran.stdout.starts_with("box\n127.0.0.1\tlocalhost box\n"),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]
 fn hosts_and_resolver_are_seen_but_never_in_the_layer() {
     needs_containers!();
     let ran = Step::sh("cat /etc/hosts; echo --; cat /etc/resolv.conf; echo x >> /etc/hosts")
-        .with(|r| r.op.extra_hosts = vec![HostIp { host: "db".into(), ip: "10.9.8.7".into() }])
+        .with(|r| {
+            r.op.extra_hosts = vec![HostIp {
+                host: "db".into(),
+                ip: "10.9.8.7".into(),
+            }]
+        })
         .run();
     let (hosts, resolver) = ran.stdout.split_once("--\n").unwrap();
     assert_eq!(
@@ -129,8 +227,8 @@ fn devices_and_shared_memory() {
     needs_containers!();
     let listed = Step::new(&["ls", "/dev"]).succeed().stdout;
     let expected = [
-        "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty", "urandom",
-        "zero",
+        "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout",
+        "tty", "urandom", "zero",
     ];
     assert_eq!(listed.split_whitespace().collect::<Vec<_>>(), expected);
     let script = "stat -c '%a %t:%T' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty
@@ -148,14 +246,21 @@ fn devices_and_shared_memory() {
 fn pseudo_terminals_work() {
     needs_containers!();
     let ran = Step::sh("script -qc 'tty' /dev/null || true; ls /dev/pts").succeed();
-    assert!(ran.stdout.contains("/dev/pts/0") || ran.stderr.contains("script"), "{} {}", ran.stdout, ran.stderr);
+    assert!(
+        ran.stdout.contains("/dev/pts/0") || ran.stderr.contains("script"),
+        "{} {}",
+        ran.stdout,
+        ran.stderr
+    );
 }
 
 #[test]
 fn the_command_is_alone() {
     needs_containers!();
-    let ran = Step::sh("echo $$; ls /proc | grep -c '^[0-9]*$'; cat /proc/1/comm; cat /proc/self/cgroup | grep -c lapstrake")
-        .run();
+    let ran = Step::sh(
+        "echo $$; ls /proc | grep -c '^[0-9]*$'; cat /proc/1/comm; cat /proc/self/cgroup | grep -c lapstrake",
+    )
+    .run();
     let lines: Vec<_> = ran.stdout.lines().collect();
     assert_eq!(lines[0], "1", "first of its pid namespace");
     assert!(lines[1].parse::<u32>().unwrap() <= 4, "{}", ran.stdout);
@@ -171,26 +276,53 @@ fn the_network_of_none_is_loopback() {
     let host = Step::new(&["ls", "/sys/class/net"]).succeed().stdout;
     let mut own = names("/sys/class/net".as_ref());
     own.sort();
-    assert_eq!(host.split_whitespace().collect::<Vec<_>>(), own, "the machine's network");
+    assert_eq!(
+        host.split_whitespace().collect::<Vec<_>>(),
+        own,
+        "the machine's network"
+    );
 }
 
 #[test]
 fn limits_of_processes() {
     needs_containers!();
-    let limit = |name: &str, soft, hard| Ulimit { name: name.into(), soft, hard };
+    let limit = |name: &str, soft, hard| Ulimit {
+        name: name.into(),
+        soft,
+        hard,
+    };
     let ran = Step::sh("ulimit -n; ulimit -Hn; ulimit -c")
-        .with(|r| r.op.ulimits = vec![limit("nofile", Some(77), Some(99)), limit("core", Some(0), Some(0))])
+        .with(|r| {
+            r.op.ulimits = vec![
+                limit("nofile", Some(77), Some(99)),
+                limit("core", Some(0), Some(0)),
+            ]
+        })
         .succeed();
     assert_eq!(ran.stdout, "77\n99\n0\n");
-    let error = Step::new(&["true"]).with(|r| r.op.ulimits = vec![limit("files", None, None)]).try_run().err().unwrap();
-    assert!(matches!(error, ExecError::Setup { source: SetupError::UnknownUlimit { .. } }), "{error}");
+    let error = Step::new(&["true"])
+        .with(|r| r.op.ulimits = vec![limit("files", None, None)])
+        .try_run()
+        .err()
+        .unwrap();
+    assert!(
+        matches!(
+            error,
+            ExecError::Setup {
+                source: SetupError::UnknownUlimit { .. }
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[test]
 fn signals_have_their_default_actions() {
     needs_containers!();
     // Rust programs ignore SIGPIPE; what they start must not.
-    let status = Step::new(&["grep", "-E", "^Sig(Blk|Ign|Cgt)", "/proc/self/status"]).succeed().stdout;
+    let status = Step::new(&["grep", "-E", "^Sig(Blk|Ign|Cgt)", "/proc/self/status"])
+        .succeed()
+        .stdout;
     for line in status.lines() {
         assert!(line.ends_with("0000000000000000"), "{status}");
     }

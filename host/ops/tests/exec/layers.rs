@@ -33,23 +33,45 @@ fn removed_is_a_whiteout_and_made_again_is_opaque() {
     assert!(whiteout.file_type().is_char_device() && whiteout.rdev() == 0);
     let opaque = xattr::get(ran.upper.join("home/app"), "trusted.overlay.opaque").unwrap();
     assert_eq!(opaque.as_deref(), Some(&b"y"[..]));
-    assert_eq!(ran.layer(), ["etc", "etc/group", "home", "home/app", "home/app/y"]);
+    assert_eq!(
+        ran.layer(),
+        ["etc", "etc/group", "home", "home/app", "home/app/y"]
+    );
 
     // The layer works as a lower one.
-    let next = Step::sh("ls /etc; ls /home/app").with(|r| r.root.lower.push(ran.upper.clone())).succeed();
+    let next = Step::sh("ls /etc; ls /home/app")
+        .with(|r| r.root.lower.push(ran.upper.clone()))
+        .succeed();
     assert_eq!(next.stdout, "hosts\npasswd\nresolv.conf\ny\n");
 }
 
 #[test]
 fn what_was_touched_but_is_unchanged_is_left_out() {
     needs_containers!();
-    let ran = Step::sh("chown 0:0 /etc/passwd /etc /bin/busybox; chmod 644 /etc/passwd; : >> /etc/group; chmod 755 /srv").succeed();
+    let ran = Step::sh(
+        "chown 0:0 /etc/passwd /etc /bin/busybox; chmod 644 /etc/passwd; : >> /etc/group; chmod 755 /srv",
+    )
+    .succeed();
     assert_eq!(ran.layer(), [] as [&str; 0]);
     // Moved there and back: only the directory has another time.
-    assert_eq!(Step::sh("mv /etc/group /etc/g && mv /etc/g /etc/group").succeed().layer(), ["etc"]);
+    assert_eq!(
+        Step::sh("mv /etc/group /etc/g && mv /etc/g /etc/group")
+            .succeed()
+            .layer(),
+        ["etc"]
+    );
 
-    for change in ["echo >> /etc/passwd", "chmod 600 /etc/passwd", "chown 1:1 /etc/passwd", "touch /etc/passwd"] {
-        assert_eq!(Step::sh(change).succeed().layer(), ["etc", "etc/passwd"], "{change}");
+    for change in [
+        "echo >> /etc/passwd",
+        "chmod 600 /etc/passwd",
+        "chown 1:1 /etc/passwd",
+        "touch /etc/passwd",
+    ] {
+        assert_eq!(
+            Step::sh(change).succeed().layer(),
+            ["etc", "etc/passwd"],
+            "{change}"
+        );
     }
     // Same size and times, other contents.
     let sly = "sed 's/Z/Z/; s/root:x/toor:x/' /etc/passwd > /tmp/p; cat /tmp/p > /etc/passwd; rm /tmp/p; touch -r /etc/group /tmp /etc";
@@ -57,29 +79,53 @@ fn what_was_touched_but_is_unchanged_is_left_out() {
     let below = step.new_dir("below");
     fs::create_dir(below.join("etc")).unwrap();
     fs::copy(busybox_root().join("etc/passwd"), below.join("etc/passwd")).unwrap();
-    let opened = fs::File::options().write(true).open(below.join("etc/passwd")).unwrap();
-    opened.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(900_000_000)).unwrap();
+    let opened = fs::File::options()
+        .write(true)
+        .open(below.join("etc/passwd"))
+        .unwrap();
+    opened
+        .set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(900_000_000))
+        .unwrap();
     let ran = step.with(|r| r.root.lower.push(below)).succeed();
-    assert!(ran.layer().contains(&"etc/passwd".to_owned()), "{:?}", ran.layer());
+    assert!(
+        ran.layer().contains(&"etc/passwd".to_owned()),
+        "{:?}",
+        ran.layer()
+    );
 }
 
 #[test]
 fn mount_points_leave_no_trace() {
     needs_containers!();
-    let cache = |step: &Step| MountSource::Directory { path: step.new_dir("cache"), selector: String::new() };
+    let cache = |step: &Step| MountSource::Directory {
+        path: step.new_dir("cache"),
+        selector: String::new(),
+    };
     let step = Step::sh("echo 1 > /home/app/.cache/go/x; cat /run/secrets/key; ls /home");
     let source = cache(&step);
-    let secret = MountSource::File { data: b"s3cret".to_vec(), uid: 0, gid: 0, mode: 0o400 };
-    let ran = step.mount("/home/app/.cache/go", false, source).mount("/run/secrets/key", true, secret).succeed();
+    let secret = MountSource::File {
+        data: b"s3cret".to_vec(),
+        uid: 0,
+        gid: 0,
+        mode: 0o400,
+    };
+    let ran = step
+        .mount("/home/app/.cache/go", false, source)
+        .mount("/run/secrets/key", true, secret)
+        .succeed();
     assert_eq!(ran.stdout, "s3cretapp\n");
     assert_eq!(ran.layer(), [] as [&str; 0]);
     assert_eq!(mtime(&ran.upper), OLD, "the root's time is as it was");
 
-    // What the command puts beside a mount point stays, with the directories above, and their times are its own.
+    // What the command puts beside a mount point stays, with the directories above, and their times are its
+    // own.
     let step = Step::sh("echo 1 > /home/app/.cache/other; touch -d @77 /home/app/.cache");
     let source = cache(&step);
     let ran = step.mount("/home/app/.cache/go", false, source).succeed();
-    assert_eq!(ran.layer(), ["home", "home/app", "home/app/.cache", "home/app/.cache/other"]);
+    assert_eq!(
+        ran.layer(),
+        ["home", "home/app", "home/app/.cache", "home/app/.cache/other"]
+    );
     assert_eq!(mtime(&ran.upper.join("home/app/.cache")), (77, 0));
     assert_eq!(mtime(&ran.upper.join("home/app")), OLD);
 }
@@ -110,10 +156,16 @@ fn the_root_directory_is_the_lower_ones() {
     fs::set_permissions(&lower, fs::Permissions::from_mode(0o751)).unwrap();
     std::os::unix::fs::chown(&lower, Some(3), Some(4)).unwrap();
     xattr::set(&lower, "user.colour", b"red").unwrap();
-    fs::File::open(&lower).unwrap().set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(44)).unwrap();
+    fs::File::open(&lower)
+        .unwrap()
+        .set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(44))
+        .unwrap();
     let ran = step.with(|r| r.root.lower.push(lower)).succeed();
     assert_eq!(ran.stdout, "751 3 4 44\n");
-    assert_eq!(xattr::get(&ran.upper, "user.colour").unwrap().as_deref(), Some(&b"red"[..]));
+    assert_eq!(
+        xattr::get(&ran.upper, "user.colour").unwrap().as_deref(),
+        Some(&b"red"[..])
+    );
 }
 
 #[test]
@@ -124,7 +176,10 @@ fn an_empty_root_works() {
         selector: "bin".into(),
         writes: TreeWrites::Discard,
     };
-    let ran = Step::sh("echo x > /made; ls /; stat -c %a /").with(|r| r.root.lower.clear()).mount("/bin", true, bin).succeed();
+    let ran = Step::sh("echo x > /made; ls /; stat -c %a /")
+        .with(|r| r.root.lower.clear())
+        .mount("/bin", true, bin)
+        .succeed();
     assert_eq!(ran.stdout, "bin\ndev\netc\nmade\nproc\nsys\n755\n");
     assert_eq!(ran.layer(), ["made"]);
 }
@@ -164,15 +219,23 @@ fn hard_links_devices_and_attributes_survive() {
     let script = "cd /srv; echo x > a; ln a b; mknod n c 1 3; chmod 4755 a; mkdir -m 1777 t; chown 7:8 t";
     let ran = Step::sh(script).succeed();
     let meta = |name: &str| fs::symlink_metadata(ran.upper.join("srv").join(name)).unwrap();
-    assert_eq!((meta("a").ino(), meta("a").nlink(), meta("a").mode() & 0o7777), (meta("b").ino(), 2, 0o4755));
+    assert_eq!(
+        (meta("a").ino(), meta("a").nlink(), meta("a").mode() & 0o7777),
+        (meta("b").ino(), 2, 0o4755)
+    );
     assert_eq!(meta("n").rdev(), rustix::fs::makedev(1, 3));
-    assert_eq!((meta("t").mode() & 0o7777, meta("t").uid(), meta("t").gid()), (0o1777, 7, 8));
+    assert_eq!(
+        (meta("t").mode() & 0o7777, meta("t").uid(), meta("t").gid()),
+        (0o1777, 7, 8)
+    );
 }
 
 #[test]
 fn a_read_only_root() {
     needs_containers!();
-    let ran = Step::sh("touch /x || touch /srv/y").with(|r| r.root.read_only = true).run();
+    let ran = Step::sh("touch /x || touch /srv/y")
+        .with(|r| r.root.read_only = true)
+        .run();
     assert!(!ran.status.is_success(&[]));
     assert!(ran.stderr.contains("Read-only file system"), "{}", ran.stderr);
     assert_eq!(ran.layer(), [] as [&str; 0]);

@@ -1,5 +1,6 @@
-//! Runs real commands in real containers, in a root file system of busybox. Needs root; skipped with a reason where something is
-//! missing.
+//! Runs real commands in real containers, in a root file system of busybox. Needs root; skipped with a reason
+//! where something is missing.
+#![allow(clippy::unwrap_used)]
 
 mod basics;
 mod layers;

@@ -14,14 +14,34 @@ fn output_comes_while_the_command_runs() {
     let start = (Instant::now(), SystemTime::now());
     let mut pieces = Vec::new();
     let mut output = |o: lapstrake_ops::exec::Output<'_>| {
-        pieces.push((o.stream, String::from_utf8_lossy(o.data).into_owned(), o.time, start.0.elapsed()));
+        pieces.push((
+            o.stream,
+            String::from_utf8_lossy(o.data).into_owned(),
+            o.time,
+            start.0.elapsed(),
+        ));
     };
-    runner().run(&step.request, &mut output, &CancelToken::new().unwrap()).unwrap();
+    runner()
+        .run(&step.request, &mut output, &CancelToken::new().unwrap())
+        .unwrap();
     let texts: Vec<_> = pieces.iter().map(|p| (p.0, p.1.as_str())).collect();
-    assert_eq!(texts, [(Stream::Stdout, "one\n"), (Stream::Stderr, "two\n"), (Stream::Stdout, "three")]);
+    assert_eq!(
+        texts,
+        [
+            (Stream::Stdout, "one\n"),
+            (Stream::Stderr, "two\n"),
+            (Stream::Stdout, "three")
+        ]
+    );
     for pair in pieces.windows(2) {
-        assert!(pair[1].2.duration_since(pair[0].2).unwrap() >= Duration::from_millis(250), "time stamps");
-        assert!(pair[1].3 - pair[0].3 >= Duration::from_millis(250), "not held back");
+        assert!(
+            pair[1].2.duration_since(pair[0].2).unwrap() >= Duration::from_millis(250),
+            "time stamps"
+        );
+        assert!(
+            pair[1].3 - pair[0].3 >= Duration::from_millis(250),
+            "not held back"
+        );
     }
     assert!(pieces[0].2 >= start.1);
 }
@@ -40,7 +60,9 @@ fn a_hundred_megabytes() {
         Stream::Stderr => stderr += o.data.len() as u64,
     };
     let start = Instant::now();
-    let status = runner().run(&step.request, &mut output, &CancelToken::new().unwrap()).unwrap();
+    let status = runner()
+        .run(&step.request, &mut output, &CancelToken::new().unwrap())
+        .unwrap();
     assert!(status.is_success(&[]));
     assert_eq!((stdout + stderr, last.as_slice()), (SIZE + 4, &b"end\n"[..]));
     println!("{:?}", start.elapsed());

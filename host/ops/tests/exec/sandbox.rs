@@ -13,7 +13,12 @@ use crate::support::{Step, options};
 
 fn status_field(step: Step, field: &str) -> String {
     let ran = step.succeed();
-    let line = ran.stdout.lines().find(|l| l.starts_with(&format!("{field}:"))).unwrap().to_owned();
+    let line = ran
+        .stdout
+        .lines()
+        .find(|l| l.starts_with(&format!("{field}:")))
+        .unwrap()
+        .to_owned();
     line.split_whitespace().nth(1).unwrap().to_owned()
 }
 
@@ -45,8 +50,10 @@ fn privileges_are_dockers() {
 #[test]
 fn set_user_id_programs_are_without_effect() {
     needs_containers!();
-    let Some(dir) = built("id", "#include <stdio.h>\n#include <unistd.h>\nint main() { printf(\"%d\\n\", geteuid()); return 0; }")
-    else {
+    let Some(dir) = built(
+        "id",
+        "#include <stdio.h>\n#include <unistd.h>\nint main() { printf(\"%d\\n\", geteuid()); return 0; }",
+    ) else {
         return println!("skipped: no C compiler that links statically");
     };
     rustix::fs::chmod(dir.join("probe"), rustix::fs::Mode::from_raw_mode(0o4755)).unwrap();
@@ -67,14 +74,26 @@ fn insecure_opens_everything() {
     needs_containers!();
     let insecure = |step: Step| step.with(|r| r.op.security = SecurityMode::Insecure);
     let own = fs::read_to_string("/proc/self/status").unwrap();
-    let own = own.lines().find_map(|l| l.strip_prefix("CapEff:")).unwrap().trim().to_owned();
-    assert_eq!(status_field(insecure(status()), "CapEff"), own, "all that this process has");
+    let own = own
+        .lines()
+        .find_map(|l| l.strip_prefix("CapEff:"))
+        .unwrap()
+        .trim()
+        .to_owned();
+    assert_eq!(
+        status_field(insecure(status()), "CapEff"),
+        own,
+        "all that this process has"
+    );
     assert_eq!(status_field(insecure(status()), "Seccomp"), "0");
     assert_eq!(status_field(insecure(status()), "NoNewPrivs"), "0");
     let script = "mkdir /tmp/m && mount -t tmpfs none /tmp/m && touch /tmp/m/x && umount /tmp/m && echo mounted
         [ -w /proc/sys/kernel/domainname ] && echo written > /proc/sys/kernel/domainname && cat /proc/sys/kernel/domainname
         head -c 1 /proc/timer_list > /dev/null && echo read";
-    assert_eq!(insecure(Step::sh(script)).succeed().stdout, "mounted\nwritten\nread\n");
+    assert_eq!(
+        insecure(Step::sh(script)).succeed().stdout,
+        "mounted\nwritten\nread\n"
+    );
 }
 
 #[test]
@@ -115,12 +134,13 @@ fn mounting_and_namespaces_are_refused() {
 fn disk() -> Option<(u32, u32)> {
     let device = fs::metadata("/").unwrap().dev();
     let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
-    fs::metadata(format!("/sys/dev/block/{major}:{minor}")).ok().map(|_| (major, minor))
+    fs::metadata(format!("/sys/dev/block/{major}:{minor}"))
+        .ok()
+        .map(|_| (major, minor))
 }
 
-fn devices_are_closed(control: DeviceControl) {
+fn devices_are_closed(control: DeviceControl, (major, minor): (u32, u32)) {
     let runner = Runner::new(options(control, Runtime::BuiltIn));
-    let Some((major, minor)) = disk() else { return println!("skipped: the root is no disk") };
     let script = format!(
         "mknod /tmp/disk b {major} {minor} && echo made; head -c 1 /tmp/disk >/dev/null 2>&1 && echo read the disk
          mknod /dev/disk b {major} {minor} && echo made; head -c 1 /dev/disk >/dev/null 2>&1 && echo read the disk
@@ -133,23 +153,60 @@ fn devices_are_closed(control: DeviceControl) {
     let step = Step::sh(&script);
     let layer = step.new_dir("layer");
     let device = rustix::fs::makedev(major, minor);
-    let (kind, mode) = (rustix::fs::FileType::BlockDevice, rustix::fs::Mode::from_raw_mode(0o666));
+    let (kind, mode) = (
+        rustix::fs::FileType::BlockDevice,
+        rustix::fs::Mode::from_raw_mode(0o666),
+    );
     rustix::fs::mknodat(rustix::fs::CWD, layer.join("image-disk"), kind, mode, device).unwrap();
-    let tree = MountSource::Tree { lower: vec![], selector: String::new(), writes: TreeWrites::Discard };
-    let ran = step.with(|r| r.root.lower.push(layer)).mount("/t", false, tree).try_run_with(&runner).unwrap();
+    let tree = MountSource::Tree {
+        lower: vec![],
+        selector: String::new(),
+        writes: TreeWrites::Discard,
+    };
+    let ran = step
+        .with(|r| r.root.lower.push(layer))
+        .mount("/t", false, tree)
+        .try_run_with(&runner)
+        .unwrap();
     assert_eq!(ran.stdout, "made\nmade\nfine\n", "{control:?}: {}", ran.stderr);
 }
 
 #[test]
 fn devices_by_cgroup_or_by_mounts() {
     needs_containers!();
-    for control in [DeviceControl::Auto, DeviceControl::CgroupV1, DeviceControl::CgroupV2, DeviceControl::Mounts] {
-        devices_are_closed(control);
+    let Some(disk) = disk() else {
+        return println!("skipped: the root is no disk");
+    };
+    for control in [
+        DeviceControl::Auto,
+        DeviceControl::CgroupV1,
+        DeviceControl::CgroupV2,
+        DeviceControl::Mounts,
+    ] {
+        devices_are_closed(control, disk);
     }
     let own_null = "mknod /tmp/n c 1 3 && echo x > /tmp/n && echo works";
-    assert_eq!(Step::sh(own_null).run().stdout, "works\n", "debootstrap and others need that");
+    assert_eq!(
+        Step::sh(own_null).run().stdout,
+        "works\n",
+        "debootstrap and others need that"
+    );
     let runner = Runner::new(options(DeviceControl::Mounts, Runtime::BuiltIn));
-    assert_eq!(Step::sh(own_null).try_run_with(&runner).unwrap().stdout, "", "the price of doing it by mounts");
+    let before = fs::metadata("/dev/null").unwrap();
+    let change =
+        "chmod 600 /dev/null; chown 5:5 /dev/null; chmod 600 /proc/self/fd/0; echo x > /dev/null; echo done";
+    assert_eq!(Step::sh(change).try_run_with(&runner).unwrap().stdout, "done\n");
+    let after = fs::metadata("/dev/null").unwrap();
+    assert_eq!(
+        (before.mode(), before.uid()),
+        (after.mode(), after.uid()),
+        "the nodes are the machine's"
+    );
+    assert_eq!(
+        Step::sh(own_null).try_run_with(&runner).unwrap().stdout,
+        "",
+        "the price of doing it by mounts"
+    );
 }
 
 /// A directory with the program `probe`, built of C. None: there is no C compiler for it.
@@ -158,7 +215,10 @@ fn built(name: &str, source: &str) -> Option<PathBuf> {
     fs::create_dir_all(&dir).ok()?;
     fs::write(dir.join("probe.c"), source).ok()?;
     let mut compiler = Command::new("cc");
-    compiler.args(["-static", "-O1", "-w", "-o"]).arg(dir.join("probe")).arg(dir.join("probe.c"));
+    compiler
+        .args(["-static", "-O1", "-w", "-o"])
+        .arg(dir.join("probe"))
+        .arg(dir.join("probe.c"));
     compiler.status().is_ok_and(|s| s.success()).then_some(dir)
 }
 
@@ -208,7 +268,9 @@ int main() {
 #[test]
 fn system_calls_are_filtered() {
     needs_containers!();
-    let Some(dir) = built("syscalls", PROBE_SOURCE) else { return println!("skipped: no C compiler that links statically") };
+    let Some(dir) = built("syscalls", PROBE_SOURCE) else {
+        return println!("skipped: no C compiler that links statically");
+    };
     for user in ["root", "app"] {
         let layer = dir.clone();
         let ran = Step::new(&["/probe"])
@@ -232,7 +294,11 @@ fn other_processes_are_out_of_reach() {
     );
     let ran = Step::sh(&script).run();
     let lines: Vec<_> = ran.stdout.lines().collect();
-    assert_eq!(&lines[..2], ["0", "sh"], "its first process is the command itself, in the same root");
+    assert_eq!(
+        &lines[..2],
+        ["0", "sh"],
+        "its first process is the command itself, in the same root"
+    );
     assert!(lines[2].parse::<u32>().unwrap() <= 4);
 }
 
@@ -248,5 +314,8 @@ fn the_helpers_program_is_out_of_reach() {
     let before = fs::metadata(&program).unwrap();
     let _ = step.with(|r| r.root.lower.push(layer)).try_run();
     let after = fs::metadata(&program).unwrap();
-    assert_eq!((before.len(), before.mtime(), before.mtime_nsec()), (after.len(), after.mtime(), after.mtime_nsec()));
+    assert_eq!(
+        (before.len(), before.mtime(), before.mtime_nsec()),
+        (after.len(), after.mtime(), after.mtime_nsec())
+    );
 }

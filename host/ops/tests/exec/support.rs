@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use lapstrake_llb::ExecOp;
 use lapstrake_ops::exec::{
-    CancelToken, DeviceControl, ExecError, ExecRequest, ExecStatus, Exit, HelperCommand, MountSource, Network, PreparedMount,
-    RootMount, Runner, RunnerOptions, Runtime, Stream,
+    CancelToken, DeviceControl, ExecError, ExecRequest, ExecStatus, Exit, HelperCommand, MountSource,
+    Network, PreparedMount, RootMount, Runner, RunnerOptions, Runtime, Stream,
 };
 use tempfile::TempDir;
 
@@ -44,13 +44,19 @@ macro_rules! needs_containers {
 pub fn helper() -> HelperCommand {
     HelperCommand {
         program: std::env::current_exe().unwrap(),
-        args: ["--exact", "container_helper", "--nocapture", "--test-threads=1"].map(OsString::from).to_vec(),
+        args: ["--exact", "container_helper", "--nocapture", "--test-threads=1"]
+            .map(OsString::from)
+            .to_vec(),
         env: vec![(HELPER_VARIABLE.into(), "1".into())],
     }
 }
 
 pub fn options(devices: DeviceControl, runtime: Runtime) -> RunnerOptions {
-    RunnerOptions { helper: helper(), runtime, devices }
+    RunnerOptions {
+        helper: helper(),
+        runtime,
+        devices,
+    }
 }
 
 /// The runner that most tests share.
@@ -84,20 +90,42 @@ fn make_root(root: &Path) {
         fs::create_dir_all(root.join(dir)).unwrap();
     }
     fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
-    let applets = Command::new("/bin/busybox").arg("--list").output().unwrap().stdout;
-    for applet in String::from_utf8(applets).unwrap().lines().filter(|a| *a != "busybox") {
+    let applets = Command::new("/bin/busybox")
+        .arg("--list")
+        .output()
+        .unwrap()
+        .stdout;
+    for applet in String::from_utf8(applets)
+        .unwrap()
+        .lines()
+        .filter(|a| *a != "busybox")
+    {
         symlink("busybox", root.join("bin").join(applet)).unwrap();
     }
-    fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n").unwrap();
-    fs::write(root.join("etc/group"), "root:x:0:\nwheel:x:10:root,app\napp:x:1001:\n").unwrap();
+    fs::write(
+        root.join("etc/passwd"),
+        "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n",
+    )
+    .unwrap();
+    fs::write(
+        root.join("etc/group"),
+        "root:x:0:\nwheel:x:10:root,app\napp:x:1001:\n",
+    )
+    .unwrap();
     let file = |path: &str| fs::File::options().write(true).open(root.join(path));
     // Old and uneven times, so that a change is seen.
     for dir in ["etc", "home", "home/app", "srv", "tmp", "."] {
         let opened = fs::File::open(root.join(dir)).unwrap();
-        opened.set_modified(std::time::UNIX_EPOCH + Duration::new(1_000_000_000, 123_456_789)).unwrap();
+        opened
+            .set_modified(std::time::UNIX_EPOCH + Duration::new(1_000_000_000, 123_456_789))
+            .unwrap();
     }
-    file("etc/passwd").unwrap().set_modified(std::time::UNIX_EPOCH + Duration::new(900_000_000, 7)).unwrap();
-    let mode = |path: &str, mode| rustix::fs::chmod(root.join(path), rustix::fs::Mode::from_raw_mode(mode)).unwrap();
+    file("etc/passwd")
+        .unwrap()
+        .set_modified(std::time::UNIX_EPOCH + Duration::new(900_000_000, 7))
+        .unwrap();
+    let mode =
+        |path: &str, mode| rustix::fs::chmod(root.join(path), rustix::fs::Mode::from_raw_mode(mode)).unwrap();
     mode(".", 0o755);
     mode("tmp", 0o1777);
     rustix::fs::chown(
@@ -165,7 +193,13 @@ impl Step {
     }
 
     pub fn mount(self, target: &str, read_only: bool, source: MountSource) -> Step {
-        self.with(|r| r.mounts.push(PreparedMount { target: target.into(), read_only, source }))
+        self.with(|r| {
+            r.mounts.push(PreparedMount {
+                target: target.into(),
+                read_only,
+                source,
+            })
+        })
     }
 
     /// A new directory of this step, for tests to put things in.
@@ -183,7 +217,10 @@ impl Step {
             Stream::Stderr => stderr.extend_from_slice(output.data),
         };
         let status = runner.run(&self.request, &mut output, &cancel);
-        let left: Vec<_> = names(&self.request.state_dir).into_iter().filter(|n| !n.starts_with("empty-")).collect();
+        let left: Vec<_> = names(&self.request.state_dir)
+            .into_iter()
+            .filter(|n| !n.starts_with("empty-"))
+            .collect();
         assert_eq!(left, [] as [&str; 0], "nothing is left in the state directory");
         assert!(!self.request.root.work.exists(), "the work directory is gone");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
@@ -207,7 +244,13 @@ impl Step {
     /// Runs it, and expects it to end well.
     pub fn succeed(self) -> Ran {
         let ran = self.run();
-        assert_eq!(ran.status.exit, Exit::Code(0), "stdout: {}\nstderr: {}", ran.stdout, ran.stderr);
+        assert_eq!(
+            ran.status.exit,
+            Exit::Code(0),
+            "stdout: {}\nstderr: {}",
+            ran.stdout,
+            ran.stderr
+        );
         ran
     }
 }
@@ -224,7 +267,15 @@ pub fn tree(dir: &Path) -> Vec<String> {
     fn walk(base: &Path, dir: &Path, found: &mut Vec<String>) {
         for entry in fs::read_dir(dir).unwrap() {
             let entry = entry.unwrap();
-            found.push(entry.path().strip_prefix(base).unwrap().to_str().unwrap().to_owned());
+            found.push(
+                entry
+                    .path()
+                    .strip_prefix(base)
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned(),
+            );
             if entry.file_type().unwrap().is_dir() {
                 walk(base, &entry.path(), found);
             }
@@ -238,7 +289,10 @@ pub fn tree(dir: &Path) -> Vec<String> {
 
 /// Names in a directory, sorted.
 pub fn names(dir: &Path) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -249,7 +303,13 @@ pub fn processes_with(marker: &str) -> Vec<String> {
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        if entry.file_name().to_string_lossy().bytes().all(|b| b.is_ascii_digit()) && line.contains(marker) {
+        if entry
+            .file_name()
+            .to_string_lossy()
+            .bytes()
+            .all(|b| b.is_ascii_digit())
+            && line.contains(marker)
+        {
             found.push(line);
         }
     }
@@ -266,4 +326,55 @@ pub fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool 
         std::thread::sleep(Duration::from_millis(5));
     }
     condition()
+}
+
+/// The cgroups of containers on this machine, those of helpers included.
+pub fn cgroups() -> Vec<String> {
+    let top = Path::new("/sys/fs/cgroup");
+    let hierarchies = names(top)
+        .into_iter()
+        .map(|name| top.join(name))
+        .chain([top.to_owned()]);
+    let mut found = Vec::new();
+    for hierarchy in hierarchies {
+        for own in [hierarchy.clone(), own_cgroup(&hierarchy)] {
+            for entry in fs::read_dir(own).into_iter().flatten().flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if name.starts_with("lapstrake-") {
+                    found.push(format!("{}/{name}", hierarchy.display()));
+                }
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// The directory of this process in a hierarchy.
+fn own_cgroup(hierarchy: &Path) -> PathBuf {
+    let name = hierarchy
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let text = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = text.lines().find_map(|line| {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let controllers = fields.next()?;
+        let is_this =
+            controllers.split(',').any(|c| c == name) || (controllers.is_empty() && name == "unified");
+        is_this.then(|| fields.next().unwrap_or("/").trim_start_matches('/').to_owned())
+    });
+    hierarchy.join(own.unwrap_or_default())
+}
+
+/// How many cgroups there are of single steps of this process.
+pub fn step_cgroups() -> usize {
+    let own = format!("/lapstrake-{}-", std::process::id());
+    // lapstrake-process-start-runner-step
+    cgroups()
+        .iter()
+        .filter(|c| c.contains(&own) && c.rsplit('/').next().is_some_and(|n| n.split('-').count() == 5))
+        .count()
 }

@@ -29,9 +29,20 @@ pub struct Graph {
 
 impl Graph {
     pub fn add(&mut self, name: &str, op: Op) -> Edge {
-        let metadata = Metadata { name: name.to_owned(), ..Metadata::default() };
-        self.definition.vertices.push(Vertex { op, platform: None, constraints: Vec::new(), metadata });
-        Edge { vertex: self.definition.vertices.len() as u32 - 1, output: 0 }
+        let metadata = Metadata {
+            name: name.to_owned(),
+            ..Metadata::default()
+        };
+        self.definition.vertices.push(Vertex {
+            op,
+            platform: None,
+            constraints: Vec::new(),
+            metadata,
+        });
+        Edge {
+            vertex: self.definition.vertices.len() as u32 - 1,
+            output: 0,
+        }
     }
 
     /// The busybox image of [`Bench`].
@@ -40,8 +51,11 @@ impl Graph {
     }
 
     pub fn layout(&mut self, reference: &str) -> Edge {
-        let source =
-            OciLayoutSource { reference: reference.to_owned(), store: "base".to_owned(), layer_limit: None };
+        let source = OciLayoutSource {
+            reference: reference.to_owned(),
+            store: "base".to_owned(),
+            layer_limit: None,
+        };
         self.add("base", Op::Source(SourceOp::OciLayout(source)))
     }
 
@@ -101,8 +115,17 @@ impl Graph {
             timestamp: None,
         };
         let base = base.map_or(FileInput::Scratch, FileInput::Edge);
-        let action = FileAction { base, kind: FileActionKind::Copy(copy), output: true };
-        self.add(name, Op::File(FileOp { actions: vec![action] }))
+        let action = FileAction {
+            base,
+            kind: FileActionKind::Copy(copy),
+            output: true,
+        };
+        self.add(
+            name,
+            Op::File(FileOp {
+                actions: vec![action],
+            }),
+        )
     }
 
     pub fn file(&mut self, path: &str, data: &str) -> Edge {
@@ -111,21 +134,50 @@ impl Graph {
             data: data.as_bytes().to_vec(),
             mode: 0o644,
             owner: None,
-            timestamp: Some(Timestamp { seconds: 1, nanoseconds: 0 }),
+            timestamp: Some(Timestamp {
+                seconds: 1,
+                nanoseconds: 0,
+            }),
         };
         let parent = Path::new(path).parent().unwrap().to_str().unwrap().to_owned();
-        let mkdir =
-            MkdirAction { path: parent, mode: 0o755, make_parents: true, owner: None, timestamp: mkfile.timestamp };
-        let mkdir = FileAction { base: FileInput::Scratch, kind: FileActionKind::Mkdir(mkdir), output: false };
+        let mkdir = MkdirAction {
+            path: parent,
+            mode: 0o755,
+            make_parents: true,
+            owner: None,
+            timestamp: mkfile.timestamp,
+        };
+        let mkdir = FileAction {
+            base: FileInput::Scratch,
+            kind: FileActionKind::Mkdir(mkdir),
+            output: false,
+        };
         let base = FileInput::Action(0);
-        let mkfile = FileAction { base, kind: FileActionKind::Mkfile(mkfile), output: true };
-        self.add("file", Op::File(FileOp { actions: vec![mkdir, mkfile] }))
+        let mkfile = FileAction {
+            base,
+            kind: FileActionKind::Mkfile(mkfile),
+            output: true,
+        };
+        self.add(
+            "file",
+            Op::File(FileOp {
+                actions: vec![mkdir, mkfile],
+            }),
+        )
     }
 }
 
 pub fn bind(target: &str, input: Edge, selector: &str, read_only: bool, output: bool) -> Mount {
-    let bind = BindMount { input: Some(input), selector: selector.to_owned(), read_only, output };
-    Mount { target: target.to_owned(), kind: MountKind::Bind(bind) }
+    let bind = BindMount {
+        input: Some(input),
+        selector: selector.to_owned(),
+        read_only,
+        output,
+    };
+    Mount {
+        target: target.to_owned(),
+        kind: MountKind::Bind(bind),
+    }
 }
 
 /// A store, a context directory, and an image of busybox called `base:1`.
@@ -163,20 +215,41 @@ impl Bench {
         fs::create_dir(&context).unwrap();
         let mut layout = LayoutBuilder::new(&directory.path().join("layout"));
         if Path::new("/bin/busybox").exists() {
-            let image =
-                layout.image_of("linux/amd64", &[(busybox(directory.path()), Default::default())], json!({}));
+            let image = layout.image_of(
+                "linux/amd64",
+                &[(busybox(directory.path()), Default::default())],
+                json!({}),
+            );
             layout.tag(image, Some("1"));
         } else {
             layout.write();
         }
         let secrets = Arc::default();
-        Self { directory, context, layout, entitlements: Entitlements::default(), secrets }
+        Self {
+            directory,
+            context,
+            layout,
+            entitlements: Entitlements::default(),
+            secrets,
+        }
     }
 
     /// Solves edges as a new process would.
     pub fn try_solve(&self, graph: &Graph, roots: &[Edge]) -> Result<Solved, Box<(Failure, Told)>> {
+        self.solve_until(graph, roots, CancelToken::new())
+    }
+
+    /// Solves edges until somebody cancels.
+    pub fn solve_until(
+        &self,
+        graph: &Graph,
+        roots: &[Edge],
+        cancel: CancelToken,
+    ) -> Result<Solved, Box<(Failure, Told)>> {
         let mut options = super::options();
-        options.layouts.insert("base".to_owned(), self.layout.path.clone());
+        options
+            .layouts
+            .insert("base".to_owned(), self.layout.path.clone());
         let (store, images) = super::images(self.directory.path(), options);
         let worker = LocalWorker::new(
             store.clone(),
@@ -185,7 +258,10 @@ impl Bench {
                 contexts: BTreeMap::from([("context".to_owned(), self.context.clone())]),
                 entitlements: self.entitlements,
                 secrets: self.secrets.clone(),
-                runner: RunnerOptions { helper: helper(), ..RunnerOptions::default() },
+                runner: RunnerOptions {
+                    helper: helper(),
+                    ..RunnerOptions::default()
+                },
                 sandbox_network: Network::Loopback,
                 no_new_privileges: true,
                 timeout: None,
@@ -196,30 +272,54 @@ impl Bench {
         let events = Arc::new(move |event| {
             let mut told = listener.lock().unwrap();
             match event {
-                Event::Finished { name, ending: Ending::Cached, .. } => told.cached.push(name),
-                Event::Finished { name, ending: Ending::Done, .. } => told.executed.push(name),
+                Event::Finished {
+                    name,
+                    ending: Ending::Cached,
+                    ..
+                } => told.cached.push(name),
+                Event::Finished {
+                    name,
+                    ending: Ending::Done,
+                    ..
+                } => told.executed.push(name),
                 Event::Log { data, .. } => told.log.push_str(&String::from_utf8_lossy(&data)),
                 _ => {}
             }
         });
-        let options = Options { jobs: 2, cancel: CancelToken::new(), events };
+        let options = Options {
+            jobs: 2,
+            cancel,
+            events,
+        };
         let vertices = &graph.definition.vertices;
-        let digests: Vec<_> = vertices.iter().map(|vertex| Digest::of(format!("{:?}", vertex.op).as_bytes())).collect();
+        let digests: Vec<_> = vertices
+            .iter()
+            .map(|vertex| Digest::of(format!("{:?}", vertex.op).as_bytes()))
+            .collect();
         let solver = Solver::new(worker, StoreRecords::new(store.clone()));
         let result = solver.solve(&Session::new(), &graph.definition, &digests, roots, &options);
         let told = std::mem::take(&mut *told.lock().unwrap());
         match result {
             Ok(outputs) => {
                 let context = lapstrake_solver::StepContext::detached();
-                let trees = outputs.iter().map(|output| solver.worker().tree(output, &context).unwrap()).collect();
-                Ok(Solved { trees, told, store, images })
+                let trees = outputs
+                    .iter()
+                    .map(|output| solver.worker().tree(output, &context).unwrap())
+                    .collect();
+                Ok(Solved {
+                    trees,
+                    told,
+                    store,
+                    images,
+                })
             }
             Err(error) => Err(Box::new((error, told))),
         }
     }
 
     pub fn solve(&self, graph: &Graph, roots: &[Edge]) -> Solved {
-        self.try_solve(graph, roots).unwrap_or_else(|failure| panic!("{}\n{}", super::chain(&failure.0), failure.1.log))
+        self.try_solve(graph, roots)
+            .unwrap_or_else(|failure| panic!("{}\n{}", super::chain(&failure.0), failure.1.log))
     }
 
     /// The worker's error of a solve that fails.
@@ -236,7 +336,9 @@ impl Solved {
     /// The text of a file of a root's tree. `None`: it is not there.
     pub fn read(&self, root: usize, path: &str) -> Option<String> {
         use lapstrake_store::tree::FileTree as _;
-        self.images.ensure_unpacked(&self.trees[root], &lapstrake_ops::source::progress::Quiet).unwrap();
+        self.images
+            .ensure_unpacked(&self.trees[root], &lapstrake_ops::source::progress::Quiet)
+            .unwrap();
         let view = self.store.view(&self.trees[root]).unwrap();
         let entry = view.entry(Path::new(path)).unwrap()?;
         Some(std::io::read_to_string(view.open(&entry).unwrap()).unwrap())
@@ -252,7 +354,9 @@ pub fn is_tree(output: &Output) -> bool {
 fn helper() -> HelperCommand {
     HelperCommand {
         program: std::env::current_exe().unwrap(),
-        args: ["--exact", "container_helper", "--nocapture", "--test-threads=1"].map(OsString::from).to_vec(),
+        args: ["--exact", "container_helper", "--nocapture", "--test-threads=1"]
+            .map(OsString::from)
+            .to_vec(),
         env: vec![(HELPER_VARIABLE.into(), "1".into())],
     }
 }
@@ -264,8 +368,16 @@ fn busybox(directory: &Path) -> Vec<u8> {
         fs::create_dir_all(root.join(path)).unwrap();
     }
     fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
-    let applets = Command::new("/bin/busybox").arg("--list").output().unwrap().stdout;
-    for applet in String::from_utf8(applets).unwrap().lines().filter(|applet| *applet != "busybox") {
+    let applets = Command::new("/bin/busybox")
+        .arg("--list")
+        .output()
+        .unwrap()
+        .stdout;
+    for applet in String::from_utf8(applets)
+        .unwrap()
+        .lines()
+        .filter(|applet| *applet != "busybox")
+    {
         symlink("busybox", root.join("bin").join(applet)).unwrap();
     }
     fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n").unwrap();
@@ -277,7 +389,10 @@ fn busybox(directory: &Path) -> Vec<u8> {
 
 /// The reason why containers cannot be tested here is printed.
 pub fn can_run_containers() -> bool {
-    let missing = match (rustix::process::geteuid().is_root(), Path::new("/bin/busybox").exists()) {
+    let missing = match (
+        rustix::process::geteuid().is_root(),
+        Path::new("/bin/busybox").exists(),
+    ) {
         (false, _) => "not root",
         (_, false) => "no /bin/busybox (Debian package busybox-static)",
         _ => return true,

@@ -27,7 +27,10 @@ impl LayoutBuilder {
     pub fn new(path: &Path) -> Self {
         fs::create_dir_all(path.join("blobs/sha256")).unwrap();
         fs::write(path.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
-        Self { path: path.to_owned(), index: Vec::new() }
+        Self {
+            path: path.to_owned(),
+            index: Vec::new(),
+        }
     }
 
     pub fn blob(&self, data: &[u8]) -> (Digest, usize) {
@@ -43,7 +46,10 @@ impl LayoutBuilder {
     /// An image: one layer for each list of members. Gives the descriptor of its manifest.
     pub fn image(&self, platform: &str, layers: &[&[Member<'_>]], config: Value) -> Value {
         let archives: Vec<_> = layers.iter().map(|members| archive(members)).collect();
-        let gzip = archives.iter().map(|archive| (archive.clone(), Compression::Gzip)).collect::<Vec<_>>();
+        let gzip = archives
+            .iter()
+            .map(|archive| (archive.clone(), Compression::Gzip))
+            .collect::<Vec<_>>();
         self.image_of(platform, &gzip, config)
     }
 
@@ -132,7 +138,11 @@ pub fn archive(members: &[Member<'_>]) -> Vec<u8> {
         header.set_mtime(1_700_000_000);
         match member {
             Member::File(path, data) | Member::Executable(path, data) => {
-                header.set_mode(if matches!(member, Member::File(..)) { 0o644 } else { 0o755 });
+                header.set_mode(if matches!(member, Member::File(..)) {
+                    0o644
+                } else {
+                    0o755
+                });
                 header.set_size(data.len() as u64);
                 builder.append_data(&mut header, path, *data).unwrap();
             }
@@ -144,7 +154,11 @@ pub fn archive(members: &[Member<'_>]) -> Vec<u8> {
             }
             Member::Link(path, target) | Member::HardLink(path, target) => {
                 let hard = matches!(member, Member::HardLink(..));
-                header.set_entry_type(if hard { tar::EntryType::Link } else { tar::EntryType::Symlink });
+                header.set_entry_type(if hard {
+                    tar::EntryType::Link
+                } else {
+                    tar::EntryType::Symlink
+                });
                 header.set_mode(0o777);
                 header.set_size(0);
                 builder.append_link(&mut header, path, target).unwrap();
@@ -161,7 +175,10 @@ pub fn small(layout: &LayoutBuilder, platform: &str) -> Value {
         platform,
         &[
             &[Member::Dir("etc"), Member::File("etc/platform", name.as_bytes())],
-            &[Member::File("greeting", b"hello\n"), Member::Link("link", "greeting")],
+            &[
+                Member::File("greeting", b"hello\n"),
+                Member::Link("link", "greeting"),
+            ],
         ],
         json!({ "Env": ["PATH=/bin"], "Cmd": ["/bin/sh"], "Labels": { "platform": platform } }),
     )

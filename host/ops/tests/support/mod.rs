@@ -29,7 +29,10 @@ pub fn platform(text: &str) -> Platform {
 
 /// Whether a program is there; says that the test is skipped if it is not.
 pub fn has(program: &str) -> bool {
-    let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output().unwrap();
+    let found = Command::new("sh")
+        .args(["-c", &format!("command -v {program}")])
+        .output()
+        .unwrap();
     if !found.status.success() {
         println!("skipped: {program} is not installed");
     }

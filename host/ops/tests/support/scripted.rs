@@ -15,12 +15,20 @@ pub struct Asked {
 
 impl Asked {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// Where a range begins.
     pub fn offset(&self) -> Option<usize> {
-        self.header("range")?.strip_prefix("bytes=")?.split('-').next()?.parse().ok()
+        self.header("range")?
+            .strip_prefix("bytes=")?
+            .split('-')
+            .next()?
+            .parse()
+            .ok()
     }
 }
 
@@ -36,7 +44,11 @@ pub struct Answer {
 
 impl Answer {
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, body: body.into(), ..Self::default() }
+        Self {
+            status,
+            body: body.into(),
+            ..Self::default()
+        }
     }
 
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -47,8 +59,10 @@ impl Answer {
     /// A part of a blob, as the request wants it.
     pub fn part(asked: &Asked, blob: &[u8]) -> Self {
         match asked.offset() {
-            Some(offset) => Self::new(206, &blob[offset..])
-                .with("content-range", format!("bytes {offset}-{}/{}", blob.len() - 1, blob.len())),
+            Some(offset) => Self::new(206, &blob[offset..]).with(
+                "content-range",
+                format!("bytes {offset}-{}/{}", blob.len() - 1, blob.len()),
+            ),
             None => Self::new(200, blob),
         }
     }
@@ -82,7 +96,10 @@ impl Scripted {
 
     /// Method and path of what has been asked so far.
     pub fn paths(&self) -> Vec<String> {
-        self.asked().into_iter().map(|asked| format!("{} {}", asked.method, asked.path)).collect()
+        self.asked()
+            .into_iter()
+            .map(|asked| format!("{} {}", asked.method, asked.path))
+            .collect()
     }
 }
 
@@ -92,7 +109,11 @@ fn serve(stream: TcpStream, answer: &dyn Fn(&Asked) -> Answer, log: &Mutex<Vec<A
     while let Some(asked) = read(&mut reader) {
         log.lock().unwrap().push(asked.clone());
         let answer = answer(&asked);
-        let mut head = format!("HTTP/1.1 {} X\r\ncontent-length: {}\r\n", answer.status, answer.body.len());
+        let mut head = format!(
+            "HTTP/1.1 {} X\r\ncontent-length: {}\r\n",
+            answer.status,
+            answer.body.len()
+        );
         for (name, value) in &answer.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -118,10 +139,17 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Asked> {
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
         headers.push((name.to_owned(), value.trim().to_owned()));
     }
-    let mut asked = Asked { method, path, headers, body: String::new() };
+    let mut asked = Asked {
+        method,
+        path,
+        headers,
+        body: String::new(),
+    };
     if let Some(length) = asked.header("content-length").and_then(|text| text.parse().ok()) {
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;

@@ -111,7 +111,10 @@ enum Found {
 impl LayerFiles {
     fn level(&self, dir: &Path, opaque: Opaque, hidden: bool) -> Result<Level> {
         let rest = self.list(dir, opaque)?.into_iter();
-        Ok(Level { rest, hidden: hidden || opaque == Opaque::Yes })
+        Ok(Level {
+            rest,
+            hidden: hidden || opaque == Opaque::Yes,
+        })
     }
 
     /// Lists a directory, sorted.

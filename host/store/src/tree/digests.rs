@@ -139,7 +139,12 @@ fn decode(bytes: &[u8]) -> Option<Known> {
             nanoseconds: row.nanoseconds,
         };
         let digest = Digest::from_bytes(row.digest);
-        let known = KnownDigest { size: row.size, mtime, digest, xattrs: row.xattrs };
+        let known = KnownDigest {
+            size: row.size,
+            mtime,
+            digest,
+            xattrs: row.xattrs,
+        };
         (Box::from(row.path), known)
     });
     Some(known.collect())

@@ -16,7 +16,8 @@ use rustix::fs::Stat;
 use super::marks::{Marks, Opaque, is_whiteout};
 use super::root::{self, Root};
 use super::{
-    DigestIndex, Entry, FileKind, FileTree, KnownDigest, Result, TreeError, Xattrs, clean, digest_file, has_xattrs, is_clean,
+    DigestIndex, Entry, FileKind, FileTree, KnownDigest, Result, TreeError, Xattrs, clean, digest_file,
+    has_xattrs, is_clean,
 };
 use crate::parallel;
 
@@ -117,7 +118,11 @@ impl LayeredView {
     }
 
     fn known(&self, entry: &Entry) -> Option<KnownDigest> {
-        self.layer(entry.layer, &entry.path).ok()?.digests.as_ref()?.get(entry)
+        self.layer(entry.layer, &entry.path)
+            .ok()?
+            .digests
+            .as_ref()?
+            .get(entry)
     }
 
     fn layer(&self, index: u32, path: &Path) -> Result<&Layer> {
@@ -335,8 +340,13 @@ impl FileTree for LayeredView {
     }
 
     fn xattrs(&self, entry: &Entry) -> Result<Xattrs> {
-        let none = self.layers.is_empty() || (entry.is_file() && self.known(entry).is_some_and(|known| !known.xattrs));
-        if none { Ok(Xattrs::new()) } else { self.layer_root(entry)?.xattrs(&entry.path) }
+        let none = self.layers.is_empty()
+            || (entry.is_file() && self.known(entry).is_some_and(|known| !known.xattrs));
+        if none {
+            Ok(Xattrs::new())
+        } else {
+            self.layer_root(entry)?.xattrs(&entry.path)
+        }
     }
 
     fn data_digest(&self, entry: &Entry) -> Result<Digest> {
@@ -348,7 +358,15 @@ impl FileTree for LayeredView {
         let digest = digest_file(&file, entry.size).map_err(TreeError::io("read", &entry.path))?;
         if let Some(index) = &layer.digests {
             let xattrs = has_xattrs(&file).map_err(TreeError::io("read", &entry.path))?;
-            index.put(&entry.path, KnownDigest { size: entry.size, mtime: entry.mtime, digest, xattrs });
+            index.put(
+                &entry.path,
+                KnownDigest {
+                    size: entry.size,
+                    mtime: entry.mtime,
+                    digest,
+                    xattrs,
+                },
+            );
         }
         Ok(digest)
     }

@@ -1,5 +1,5 @@
-//! Keeps the processes of a cgroup from opening devices: a list of rules (version 1), or a BPF program (version 2).
-//! Knows nothing of which devices are good.
+//! Keeps the processes of a cgroup from opening devices: a list of rules (version 1), or a BPF program
+//! (version 2). Knows nothing of which devices are good.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,14 +12,21 @@ use crate::exec::sys;
 /// Restricts a cgroup of version 1.
 pub(crate) fn restrict_v1(dir: &Path) -> io::Result<()> {
     fs::write(dir.join("devices.deny"), "a")?;
-    DEVICE_RULES.iter().try_for_each(|rule| fs::write(dir.join("devices.allow"), rule_text(rule)))
+    DEVICE_RULES
+        .iter()
+        .try_for_each(|rule| fs::write(dir.join("devices.allow"), rule_text(rule)))
 }
 
 /// A rule as devices.allow takes it: `c 1:3 rwm`.
 fn rule_text(rule: &DeviceRule) -> String {
     let number = |n: Option<u32>| n.map_or("*".to_owned(), |n| n.to_string());
     let kind = if rule.block { 'b' } else { 'c' };
-    format!("{kind} {}:{} {}", number(rule.major), number(rule.minor), rule.access)
+    format!(
+        "{kind} {}:{} {}",
+        number(rule.major),
+        number(rule.minor),
+        rule.access
+    )
 }
 
 /// Restricts a cgroup of version 2.
@@ -27,7 +34,8 @@ pub(crate) fn restrict_v2(dir: &Path) -> io::Result<()> {
     sys::attach_device_program(File::open(dir)?.as_fd(), &program(DEVICE_RULES))
 }
 
-// Fields of `struct bpf_cgroup_dev_ctx`: type in the lower and access in the upper half of the first word, then the numbers.
+// Fields of `struct bpf_cgroup_dev_ctx`: type in the lower and access in the upper half of the first word,
+// then the numbers.
 const BLOCK: u32 = 1;
 const CHARACTER: u32 = 2;
 const ACCESS: [(char, u32); 3] = [('m', 1), ('r', 2), ('w', 4)];
@@ -52,7 +60,10 @@ fn program(rules: &[DeviceRule]) -> Vec<u64> {
         load(MINOR, CONTEXT, 8),
     ];
     for rule in rules {
-        let allowed = ACCESS.iter().filter(|(letter, _)| rule.access.contains(*letter)).fold(0, |bits, (_, bit)| bits | bit);
+        let allowed = ACCESS
+            .iter()
+            .filter(|(letter, _)| rule.access.contains(*letter))
+            .fold(0, |bits, (_, bit)| bits | bit);
         let mut tests = vec![(KIND, if rule.block { BLOCK } else { CHARACTER })];
         tests.extend(rule.major.map(|major| (MAJOR, major)));
         tests.extend(rule.minor.map(|minor| (MINOR, minor)));
@@ -88,7 +99,11 @@ fn move_register(into: u8, from: u8) -> u64 {
 fn instruction(code: u8, destination: u8, source: u8, offset: i16, value: u32) -> u64 {
     let [low, high] = offset.to_ne_bytes();
     let [a, b, c, d] = value.to_ne_bytes();
-    let registers = if cfg!(target_endian = "little") { source << 4 | destination } else { destination << 4 | source };
+    let registers = if cfg!(target_endian = "little") {
+        source << 4 | destination
+    } else {
+        destination << 4 | source
+    };
     u64::from_ne_bytes([code, registers, low, high, a, b, c, d])
 }
 
@@ -119,7 +134,9 @@ mod tests {
                 0xbc => registers[destination] = registers[source] as u32 as u64,
                 0x54 => registers[destination] = (registers[destination] as u32 & value as u32).into(),
                 0x74 => registers[destination] = (registers[destination] as u32 >> value).into(),
-                0x55 if registers[destination] != value as u64 => at = (at as i64 + i64::from(offset)) as usize,
+                0x55 if registers[destination] != value as u64 => {
+                    at = (at as i64 + i64::from(offset)) as usize
+                }
                 0x55 => {}
                 0xb7 => registers[destination] = value as u64,
                 0x95 => return registers[0],
@@ -138,7 +155,11 @@ mod tests {
         assert_eq!(run(&code, BLOCK, make, 8, 0), 1, "any node can be made");
         assert_eq!(run(&code, BLOCK, make | read, 8, 0), 0);
         assert_eq!(run(&code, BLOCK, read, 8, 0), 0, "a disk");
-        assert_eq!(run(&code, BLOCK, read, 1, 3), 0, "a block device of the numbers of /dev/null");
+        assert_eq!(
+            run(&code, BLOCK, read, 1, 3),
+            0,
+            "a block device of the numbers of /dev/null"
+        );
         assert_eq!(run(&code, CHARACTER, read, 1, 1), 0, "/dev/mem");
         assert_eq!(run(&code, CHARACTER, write, 10, 200), 0, "/dev/net/tun");
     }

@@ -30,12 +30,17 @@ fn parse(mountinfo: &str, cgroup: &str) -> Vec<Hierarchy> {
         .lines()
         .filter_map(|line| {
             let mut fields = line.splitn(3, ':').skip(1);
-            Some((fields.next()?.split(',').filter(|c| !c.is_empty()).collect(), fields.next()?))
+            Some((
+                fields.next()?.split(',').filter(|c| !c.is_empty()).collect(),
+                fields.next()?,
+            ))
         })
         .collect();
     let mut hierarchies: Vec<Hierarchy> = Vec::new();
     for line in mountinfo.lines() {
-        let Some((left, right)) = line.split_once(" - ") else { continue };
+        let Some((left, right)) = line.split_once(" - ") else {
+            continue;
+        };
         let mut right = right.split(' ');
         let unified = match right.next() {
             Some("cgroup2") => true,
@@ -44,33 +49,47 @@ fn parse(mountinfo: &str, cgroup: &str) -> Vec<Hierarchy> {
         };
         let options: Vec<&str> = right.nth(1).unwrap_or_default().split(',').collect();
         let mut left = left.split(' ').skip(3);
-        let (Some(root), Some(mount)) = (left.next(), left.next()) else { continue };
+        let (Some(root), Some(mount)) = (left.next(), left.next()) else {
+            continue;
+        };
         let membership = memberships.iter().find(|(controllers, _)| match unified {
             true => controllers.is_empty(),
             false => !controllers.is_empty() && controllers.iter().all(|c| options.contains(c)),
         });
-        let Some((controllers, path)) = membership else { continue };
+        let Some((controllers, path)) = membership else {
+            continue;
+        };
         let mount = PathBuf::from(unescape(mount));
         // The root of the mount can be any cgroup; what is above it cannot be reached.
         let own = match Path::new(path).strip_prefix(unescape(root)) {
             Ok(below) => mount.join(below),
             Err(_) => mount.clone(),
         };
-        if hierarchies.iter().any(|h| h.unified == unified && h.controllers == *controllers) {
+        if hierarchies
+            .iter()
+            .any(|h| h.unified == unified && h.controllers == *controllers)
+        {
             continue;
         }
         let controllers = controllers.iter().map(|c| (*c).to_owned()).collect();
-        hierarchies.push(Hierarchy { mount, own, controllers, unified });
+        hierarchies.push(Hierarchy {
+            mount,
+            own,
+            controllers,
+            unified,
+        });
     }
     hierarchies
 }
 
 /// Resolves the octal escapes of mountinfo.
 fn unescape(text: &str) -> String {
-    ["040", "011", "012", "134"].iter().fold(text.to_owned(), |text, code| {
-        let character = u8::from_str_radix(code, 8).map(char::from).unwrap_or_default();
-        text.replace(&format!("\\{code}"), &character.to_string())
-    })
+    ["040", "011", "012", "134"]
+        .iter()
+        .fold(text.to_owned(), |text, code| {
+            let character = u8::from_str_radix(code, 8).map(char::from).unwrap_or_default();
+            text.replace(&format!("\\{code}"), &character.to_string())
+        })
 }
 
 impl Hierarchy {
@@ -81,7 +100,9 @@ impl Hierarchy {
 
     /// The directory that a step's cgroup is to be made in.
     pub(crate) fn parent(&self, asked_for: Option<&str>) -> Result<PathBuf, String> {
-        let Some(asked_for) = asked_for else { return Ok(self.own.clone()) };
+        let Some(asked_for) = asked_for else {
+            return Ok(self.own.clone());
+        };
         let mut path = self.mount.clone();
         for component in Path::new(asked_for).components() {
             match component {
@@ -93,9 +114,14 @@ impl Hierarchy {
         Ok(path)
     }
 
-    /// Makes the cgroup `name` of version 2 with `controller`: in this process's own one where that can pass the controller on,
-    /// else at the top.
-    pub(crate) fn make_v2(&self, name: &str, controller: &str, asked_for: Option<&str>) -> Result<PathBuf, String> {
+    /// Makes the cgroup `name` of version 2 with `controller`: in this process's own one where that can pass
+    /// the controller on, else at the top.
+    pub(crate) fn make_v2(
+        &self,
+        name: &str,
+        controller: &str,
+        asked_for: Option<&str>,
+    ) -> Result<PathBuf, String> {
         let mut parents = vec![self.parent(asked_for)?];
         if asked_for.is_none() && self.own != self.mount {
             parents.push(self.mount.clone());
@@ -141,7 +167,10 @@ fn pass_on(top: &Path, dir: &Path, controller: &str) -> io::Result<()> {
     way.reverse();
     for dir in way {
         let file = dir.join("cgroup.subtree_control");
-        if !fs::read_to_string(&file)?.split_whitespace().any(|c| c == controller) {
+        if !fs::read_to_string(&file)?
+            .split_whitespace()
+            .any(|c| c == controller)
+        {
             fs::write(&file, format!("+{controller}"))?;
         }
     }
@@ -170,7 +199,12 @@ mod tests {
             nonsense\n";
         let cgroup = "9:name=systemd:/\n8:cpu,cpuacct:/a\n5:devices:/docker/abc/x\n4:memory:/b/c\n0::/u\n";
         let found = parse(mountinfo, cgroup);
-        let own = |controller: &str| found.iter().find(|h| h.has(controller)).map(|h| h.own.to_str().unwrap());
+        let own = |controller: &str| {
+            found
+                .iter()
+                .find(|h| h.has(controller))
+                .map(|h| h.own.to_str().unwrap())
+        };
         assert_eq!(own("cpu"), Some("/sys/fs/cgroup/cpu,cpuacct/a"));
         assert_eq!(own("memory"), Some("/sys/fs/cgroup/mem ory/b/c"));
         assert_eq!(own("devices"), Some("/sys/fs/cgroup/devices/x"));
@@ -181,14 +215,22 @@ mod tests {
 
     #[test]
     fn version_two_alone() {
-        let found = parse("30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n", "0::/user.slice/x.scope\n");
+        let found = parse(
+            "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n",
+            "0::/user.slice/x.scope\n",
+        );
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].own, Path::new("/sys/fs/cgroup/user.slice/x.scope"));
     }
 
     #[test]
     fn a_parent_cannot_lead_out() {
-        let hierarchy = Hierarchy { mount: "/cg".into(), own: "/cg/me".into(), controllers: vec![], unified: false };
+        let hierarchy = Hierarchy {
+            mount: "/cg".into(),
+            own: "/cg/me".into(),
+            controllers: vec![],
+            unified: false,
+        };
         assert_eq!(hierarchy.parent(None).unwrap(), Path::new("/cg/me"));
         assert_eq!(hierarchy.parent(Some("/a/./b")).unwrap(), Path::new("/cg/a/b"));
         assert!(hierarchy.parent(Some("/a/../../etc")).is_err());
@@ -202,10 +244,25 @@ mod tests {
         fs::create_dir_all(mount.join("me")).unwrap();
         fs::write(mount.join("cgroup.subtree_control"), "cpu memory\n").unwrap();
         fs::write(mount.join("me/cgroup.subtree_control"), "").unwrap();
-        let hierarchy = Hierarchy { mount: mount.clone(), own: mount.join("me"), controllers: vec![], unified: true };
-        assert_eq!(hierarchy.make_v2("x", "memory", None).unwrap(), mount.join("me/x"));
-        assert_eq!(fs::read_to_string(mount.join("me/cgroup.subtree_control")).unwrap(), "+memory");
+        let hierarchy = Hierarchy {
+            mount: mount.clone(),
+            own: mount.join("me"),
+            controllers: vec![],
+            unified: true,
+        };
+        assert_eq!(
+            hierarchy.make_v2("x", "memory", None).unwrap(),
+            mount.join("me/x")
+        );
+        assert_eq!(
+            fs::read_to_string(mount.join("me/cgroup.subtree_control")).unwrap(),
+            "+memory"
+        );
         fs::remove_file(mount.join("me/cgroup.subtree_control")).unwrap();
-        assert_eq!(hierarchy.make_v2("y", "memory", None).unwrap(), mount.join("y"), "the top, where the own one cannot");
+        assert_eq!(
+            hierarchy.make_v2("y", "memory", None).unwrap(),
+            mount.join("y"),
+            "the top, where the own one cannot"
+        );
     }
 }

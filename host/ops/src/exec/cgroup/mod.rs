@@ -1,5 +1,6 @@
-//! Control groups of the containers of one helper: limits where there are any to set, and which devices may be opened.
-//! Versions 1 and 2 and mixtures of both. What a machine cannot do is a warning, never an error. Knows nothing of containers.
+//! Control groups of the containers of one helper: limits where there are any to set, and which devices may
+//! be opened. Versions 1 and 2 and mixtures of both. What a machine cannot do is a warning, never an error.
+//! Knows nothing of containers.
 
 mod devices;
 mod hierarchy;
@@ -57,8 +58,9 @@ pub(crate) struct StepCgroups {
 }
 
 impl Cgroups {
-    /// Looks at the machine, and makes a cgroup for the helper that may open only the devices of a container, where that is
-    /// possible. To be called by the helper's parent, which must call [`Cgroups::clean_up`] in the end.
+    /// Looks at the machine, and makes a cgroup for the helper that may open only the devices of a container,
+    /// where that is possible. To be called by the helper's parent, which must call [`Cgroups::clean_up`] in
+    /// the end.
     pub(crate) fn prepare(id: &str, control: DeviceControl) -> Cgroups {
         let hierarchies = hierarchy::of_this_process();
         let name = format!("{PREFIX}{id}");
@@ -66,15 +68,26 @@ impl Cgroups {
             let hierarchy = hierarchies.iter().find(|h| h.has("devices"))?;
             let dir = hierarchy.own.join(&name);
             restricted(&dir, devices::restrict_v1)?;
-            Some(DeviceCgroup { dir, outside: hierarchy.own.clone(), version: Version::One })
+            Some(DeviceCgroup {
+                dir,
+                outside: hierarchy.own.clone(),
+                version: Version::One,
+            })
         };
         let version2 = || {
             let hierarchy = hierarchies.iter().find(|h| h.unified)?;
             let dir = hierarchy.own.join(&name);
             restricted(&dir, devices::restrict_v2)?;
             let open = |dir: &Path| fs::File::open(dir).map(OwnedFd::from).ok();
-            let version = Version::Two { inside: open(&dir)?, outside: open(&hierarchy.own)? };
-            Some(DeviceCgroup { dir, outside: hierarchy.own.clone(), version })
+            let version = Version::Two {
+                inside: open(&dir)?,
+                outside: open(&hierarchy.own)?,
+            };
+            Some(DeviceCgroup {
+                dir,
+                outside: hierarchy.own.clone(),
+                version,
+            })
         };
         let devices = match control {
             DeviceControl::Auto => version2().or_else(version1),
@@ -111,10 +124,15 @@ impl Cgroups {
         }
     }
 
-    /// Moves the helper into its cgroup, unless it was started there. Without that devices are not under control.
+    /// Moves the helper into its cgroup, unless it was started there. Without that devices are not under
+    /// control.
     pub(crate) fn enter(&mut self) {
         let entered = match &self.devices {
-            Some(DeviceCgroup { version: Version::One, dir, .. }) => join(dir).is_ok(),
+            Some(DeviceCgroup {
+                version: Version::One,
+                dir,
+                ..
+            }) => join(dir).is_ok(),
             _ => true,
         };
         if !entered {
@@ -144,7 +162,11 @@ impl Cgroups {
     /// Lets the calling process open devices again, unless it was started outside of control.
     pub(crate) fn leave_device_control(&self) -> io::Result<()> {
         match &self.devices {
-            Some(DeviceCgroup { version: Version::One, outside, .. }) => join(outside),
+            Some(DeviceCgroup {
+                version: Version::One,
+                outside,
+                ..
+            }) => join(outside),
             _ => Ok(()),
         }
     }
@@ -152,7 +174,11 @@ impl Cgroups {
     /// The cgroups that a runtime makes for a container whose cgroup path is `/name`.
     pub(crate) fn of_runtime(&self, name: &str) -> StepCgroups {
         let dirs = self.hierarchies.iter().map(|h| h.mount.join(name)).collect();
-        StepCgroups { dirs, by_runtime: true, ..StepCgroups::default() }
+        StepCgroups {
+            dirs,
+            by_runtime: true,
+            ..StepCgroups::default()
+        }
     }
 
     /// Makes the cgroups of a step and sets its limits.
@@ -174,13 +200,19 @@ impl Cgroups {
                 continue;
             }
             if let Err(reason) = self.limit(&mut cgroups, name, controller, &settings, parent) {
-                warnings.push(Warning::LimitIgnored { limit: controller.to_owned(), reason });
+                warnings.push(Warning::LimitIgnored {
+                    limit: controller.to_owned(),
+                    reason,
+                });
             }
         }
         if let Some(dir) = cgroups.unified.clone() {
             // It is not below the helper's, so that it needs control of its own.
             let controlled = match &self.devices {
-                Some(DeviceCgroup { version: Version::Two { .. }, .. }) if !all_devices => devices::restrict_v2(&dir),
+                Some(DeviceCgroup {
+                    version: Version::Two { .. },
+                    ..
+                }) if !all_devices => devices::restrict_v2(&dir),
                 _ => Ok(()),
             };
             match controlled.and_then(|()| fs::File::open(&dir)) {
@@ -236,7 +268,10 @@ impl StepCgroups {
     /// Moves the calling process into those that it was not started in.
     pub(crate) fn join(&self) -> io::Result<()> {
         let started_in = self.unified.as_ref().filter(|_| self.start_in.is_some());
-        let others = self.dirs.iter().filter(|dir| !self.by_runtime && Some(*dir) != started_in);
+        let others = self
+            .dirs
+            .iter()
+            .filter(|dir| !self.by_runtime && Some(*dir) != started_in);
         others.into_iter().try_for_each(|dir| join(dir))
     }
 
@@ -272,17 +307,22 @@ fn join(dir: &Path) -> io::Result<()> {
 fn remove(dir: &Path) {
     for _ in 0..20 {
         match fs::remove_dir(dir) {
-            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => std::thread::sleep(Duration::from_millis(1)),
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                std::thread::sleep(Duration::from_millis(1))
+            }
             _ => return,
         }
     }
 }
 
-/// Removes the cgroups in `own` of helpers that are gone. Fails on those that have processes, which is as it should be.
+/// Removes the cgroups in `own` of helpers that are gone. Fails on those that have processes, which is as it
+/// should be.
 fn remove_abandoned(own: &Path) {
     for entry in fs::read_dir(own).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let Some(id) = name.to_str().and_then(|n| n.strip_prefix(PREFIX)) else { continue };
+        let Some(id) = name.to_str().and_then(|n| n.strip_prefix(PREFIX)) else {
+            continue;
+        };
         let mut parts = id.splitn(3, '-');
         let alive = match (parts.next().and_then(|p| p.parse().ok()), parts.next()) {
             (Some(pid), Some(started)) => start_time(pid).as_deref() == Some(started),
@@ -303,7 +343,11 @@ pub(crate) fn process_id(pid: u32) -> String {
 fn start_time(pid: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses can have spaces and parentheses itself.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)
+    stat.rsplit_once(')')?
+        .1
+        .split_whitespace()
+        .nth(19)
+        .map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -315,7 +359,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let own = process_id(std::process::id());
         assert!(own.starts_with(&format!("{}-", std::process::id())) && !own.ends_with('-'));
-        let names = [format!("{PREFIX}{own}"), format!("{PREFIX}{own}-3"), format!("{PREFIX}1-0-2"), "other".to_owned()];
+        let names = [
+            format!("{PREFIX}{own}"),
+            format!("{PREFIX}{own}-3"),
+            format!("{PREFIX}1-0-2"),
+            "other".to_owned(),
+        ];
         for name in &names {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
@@ -326,10 +375,16 @@ mod tests {
 
     #[test]
     fn nothing_is_made_without_limits() {
-        let cgroups = Cgroups { hierarchies: Vec::new(), devices: None };
+        let cgroups = Cgroups {
+            hierarchies: Vec::new(),
+            devices: None,
+        };
         let (step, warnings) = cgroups.of_step("n", None, None, false);
         assert!(step.dirs.is_empty() && warnings.is_empty());
-        let limits = LinuxResources { memory_bytes: Some(1), ..LinuxResources::default() };
+        let limits = LinuxResources {
+            memory_bytes: Some(1),
+            ..LinuxResources::default()
+        };
         let (step, warnings) = cgroups.of_step("n", Some(&limits), None, false);
         assert!(step.dirs.is_empty());
         assert!(matches!(&warnings[..], [Warning::LimitIgnored { limit, .. }] if limit == "memory"));

@@ -1,5 +1,5 @@
-//! Makes a program of classic BPF of the default profile: a decision per ABI by binary search over ranges of call numbers.
-//! Pure. Knows nothing of which calls are good.
+//! Makes a program of classic BPF of the default profile: a decision per ABI by binary search over ranges of
+//! call numbers. Pure. Knows nothing of which calls are good.
 
 use std::collections::BTreeMap;
 
@@ -33,8 +33,8 @@ const PRIVATE_NUMBERS: u32 = 0xf_0000;
 
 /// Compiles the profile for this machine. Empty: there is no table for its architecture.
 ///
-/// A call of another ABI kills the process. A number above all that the table knows is answered with `ENOSYS`, so that programs
-/// fall back to older calls, as runc does it.
+/// A call of another ABI kills the process. A number above all that the table knows is answered with
+/// `ENOSYS`, so that programs fall back to older calls, as runc does it.
 pub(crate) fn compile(capabilities: &[Capability]) -> Vec<SockFilter> {
     let abis = native_abis();
     if abis.is_empty() {
@@ -66,10 +66,22 @@ fn audit_architecture(abi: Abi) -> u32 {
 
 /// Verdicts by the first number of the range that they hold for. The first range starts at 0.
 fn ranges(abi: Abi, capabilities: &[Capability]) -> Vec<(u32, Verdict)> {
-    let known: BTreeMap<u32, Verdict> =
-        rules(capabilities).filter_map(|(row, verdict)| Some((row.number(abi)?, verdict))).collect();
-    let newest = SYSCALLS.iter().filter_map(|row| row.number(abi)).filter(|n| *n < PRIVATE_NUMBERS).max().unwrap_or(0);
-    let unlisted = |number: u32| Verdict::Errno(if number <= newest { libc::EPERM } else { libc::ENOSYS } as u32);
+    let known: BTreeMap<u32, Verdict> = rules(capabilities)
+        .filter_map(|(row, verdict)| Some((row.number(abi)?, verdict)))
+        .collect();
+    let newest = SYSCALLS
+        .iter()
+        .filter_map(|row| row.number(abi))
+        .filter(|n| *n < PRIVATE_NUMBERS)
+        .max()
+        .unwrap_or(0);
+    let unlisted = |number: u32| {
+        Verdict::Errno(if number <= newest {
+            libc::EPERM
+        } else {
+            libc::ENOSYS
+        } as u32)
+    };
 
     let mut ranges: Vec<(u32, Verdict)> = Vec::new();
     let mut add = |start: u32, verdict: Verdict| {
@@ -127,10 +139,17 @@ fn decide_by_first_argument(conditions: &[Condition]) -> Vec<SockFilter> {
     let whole = !conditions.iter().any(|c| matches!(c, Condition::NoneOf(_)));
     if whole {
         // All values that are compared with are below 2^32.
-        code.extend([load(FIRST_ARGUMENT_HIGH), jump_if(JUMP_EQUAL, 0, 1, 0), answer(ANSWER_ERRNO | libc::EPERM as u32)]);
+        code.extend([
+            load(FIRST_ARGUMENT_HIGH),
+            jump_if(JUMP_EQUAL, 0, 1, 0),
+            answer(ANSWER_ERRNO | libc::EPERM as u32),
+        ]);
     }
     code.push(load(FIRST_ARGUMENT_LOW));
-    let tests: usize = conditions.iter().map(|c| if matches!(c, Condition::NoneOf(_)) { 2 } else { 1 }).sum();
+    let tests: usize = conditions
+        .iter()
+        .map(|c| if matches!(c, Condition::NoneOf(_)) { 2 } else { 1 })
+        .sum();
     let end = code.len() + tests;
     for condition in conditions {
         // From the instruction after the test, over the refusal that stands at `end`.
@@ -157,7 +176,12 @@ fn answer(value: u32) -> SockFilter {
 }
 
 fn instruction(code: u16, k: u32) -> SockFilter {
-    SockFilter { code, jt: 0, jf: 0, k }
+    SockFilter {
+        code,
+        jt: 0,
+        jf: 0,
+        k,
+    }
 }
 
 fn jump_if(code: u16, k: u32, jt: u8, jf: u8) -> SockFilter {
@@ -207,9 +231,15 @@ mod tests {
         assert!(program.len() < 1000, "{} instructions", program.len());
         for abi in native_abis() {
             let arch = audit_architecture(*abi);
-            let rules: BTreeMap<u32, Verdict> =
-                rules(DEFAULT_CAPABILITIES).filter_map(|(r, v)| Some((r.number(*abi)?, v))).collect();
-            let newest = SYSCALLS.iter().filter_map(|r| r.number(*abi)).filter(|n| *n < PRIVATE_NUMBERS).max().unwrap();
+            let rules: BTreeMap<u32, Verdict> = rules(DEFAULT_CAPABILITIES)
+                .filter_map(|(r, v)| Some((r.number(*abi)?, v)))
+                .collect();
+            let newest = SYSCALLS
+                .iter()
+                .filter_map(|r| r.number(*abi))
+                .filter(|n| *n < PRIVATE_NUMBERS)
+                .max()
+                .unwrap();
             for number in (0..2000).chain(PRIVATE_NUMBERS - 1..PRIVATE_NUMBERS + 10) {
                 let expected = match rules.get(&number) {
                     Some(Verdict::Allow) => ANSWER_ALLOW,
@@ -221,7 +251,9 @@ mod tests {
                 assert_eq!(run(&program, arch, number, 0), expected, "{abi:?} {number}");
             }
             assert_eq!(run(&program, arch, u32::MAX, 0), ENOSYS);
-            let call = |row: &super::super::SyscallRow, arg: u64| run(&program, arch, row.number(*abi).unwrap(), arg);
+            let call = |row: &super::super::SyscallRow, arg: u64| {
+                run(&program, arch, row.number(*abi).unwrap(), arg)
+            };
             for family in [0, 1, 2, 10, 11, 16, 17, 45] {
                 assert_eq!(call(&SOCKET, family), ANSWER_ALLOW, "family {family}");
             }
@@ -246,7 +278,10 @@ mod tests {
         assert_eq!(run(&compile(&[]), arch, libc::SYS_chroot as u32, 0), EPERM);
         let admin = compile(&[Capability::SysAdmin]);
         assert_eq!(run(&admin, arch, mount, 0), ANSWER_ALLOW);
-        assert_eq!(run(&admin, arch, libc::SYS_clone as u32, 0x1000_0000), ANSWER_ALLOW);
+        assert_eq!(
+            run(&admin, arch, libc::SYS_clone as u32, 0x1000_0000),
+            ANSWER_ALLOW
+        );
         assert_eq!(run(&admin, arch, libc::SYS_clone3 as u32, 0), ANSWER_ALLOW);
         assert_eq!(run(&admin, arch, 0x4000_0000, 0), ENOSYS, "x32 is off");
     }

@@ -1,14 +1,14 @@
-//! The default seccomp profile: which system calls a process with given capabilities may use, as Docker has it, and the
-//! profile as the OCI runtime specification writes it.
-//! Pure. Knows nothing of how a filter is loaded.
+//! The default seccomp profile: which system calls a process with given capabilities may use, as Docker has
+//! it, and the profile as the OCI runtime specification writes it. Pure. Knows nothing of how a filter is
+//! loaded.
 
 mod filter;
 mod syscalls;
 
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
-    Arch, Capability, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompArgBuilder, LinuxSeccompBuilder,
-    LinuxSeccompOperator, LinuxSyscallBuilder,
+    Arch, Capability, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompArgBuilder,
+    LinuxSeccompBuilder, LinuxSeccompOperator, LinuxSyscallBuilder,
 };
 
 pub(crate) use filter::compile;
@@ -34,16 +34,46 @@ enum Condition {
 
 use Condition::{Below, Equal, NoneOf};
 
-/// Address families. Left out are those that have been ways into the kernel and that no build needs, such as `AF_ALG` (38) and
+/// Address families. Left out are those that have been ways into the kernel and that no build needs, such as
+/// `AF_ALG` (38) and
 /// `AF_VSOCK` (40).
 const SOCKET_FAMILIES: &[Condition] = &[
-    Below(12), Equal(13), Equal(14), Equal(15), Equal(16), Equal(17), Equal(18), Equal(21), Equal(22), Equal(24), Equal(26),
-    Equal(27), Equal(28), Equal(29), Equal(30), Equal(31), Equal(32), Equal(33), Equal(35), Equal(36), Equal(39), Equal(41),
-    Equal(42), Equal(43), Equal(44), Equal(45),
+    Below(12),
+    Equal(13),
+    Equal(14),
+    Equal(15),
+    Equal(16),
+    Equal(17),
+    Equal(18),
+    Equal(21),
+    Equal(22),
+    Equal(24),
+    Equal(26),
+    Equal(27),
+    Equal(28),
+    Equal(29),
+    Equal(30),
+    Equal(31),
+    Equal(32),
+    Equal(33),
+    Equal(35),
+    Equal(36),
+    Equal(39),
+    Equal(41),
+    Equal(42),
+    Equal(43),
+    Equal(44),
+    Equal(45),
 ];
 
 /// Linux, 32-bit Linux, both with `UNAME26`, and the question what it is.
-const PERSONALITIES: &[Condition] = &[Equal(0), Equal(8), Equal(0x20000), Equal(0x20008), Equal(u32::MAX)];
+const PERSONALITIES: &[Condition] = &[
+    Equal(0),
+    Equal(8),
+    Equal(0x20000),
+    Equal(0x20008),
+    Equal(u32::MAX),
+];
 
 /// `CLONE_NEWNS`, `NEWCGROUP`, `NEWUTS`, `NEWIPC`, `NEWUSER`, `NEWPID` and `NEWNET`.
 const NO_NAMESPACES: &[Condition] = &[NoneOf(0x7E02_0000)];
@@ -60,8 +90,22 @@ fn rules(capabilities: &[Capability]) -> impl Iterator<Item = (&'static SyscallR
     allowed.into_iter().chain([
         (&SOCKET, Verdict::FirstArgument(SOCKET_FAMILIES)),
         (&PERSONALITY, Verdict::FirstArgument(PERSONALITIES)),
-        (&CLONE, if admin { Verdict::Allow } else { Verdict::FirstArgument(NO_NAMESPACES) }),
-        (&CLONE3, if admin { Verdict::Allow } else { Verdict::Errno(libc::ENOSYS as u32) }),
+        (
+            &CLONE,
+            if admin {
+                Verdict::Allow
+            } else {
+                Verdict::FirstArgument(NO_NAMESPACES)
+            },
+        ),
+        (
+            &CLONE3,
+            if admin {
+                Verdict::Allow
+            } else {
+                Verdict::Errno(libc::ENOSYS as u32)
+            },
+        ),
     ])
 }
 
@@ -78,8 +122,8 @@ fn native_abis() -> &'static [Abi] {
     }
 }
 
-/// The profile in the form of the OCI runtime specification (config-linux.md, "Seccomp"). None: there is no table for this
-/// machine's architecture.
+/// The profile in the form of the OCI runtime specification (config-linux.md, "Seccomp"). None: there is no
+/// table for this machine's architecture.
 pub(crate) fn oci_profile(capabilities: &[Capability]) -> Result<Option<LinuxSeccomp>, OciSpecError> {
     let architectures = match native_abis().first() {
         Some(Abi::X86_64) => vec![Arch::ScmpArchX86_64, Arch::ScmpArchX86],
@@ -102,13 +146,21 @@ pub(crate) fn oci_profile(capabilities: &[Capability]) -> Result<Option<LinuxSec
     for (row, verdict) in rules(capabilities) {
         match verdict {
             Verdict::Allow => plain.push(row.name.to_owned()),
-            Verdict::Errno(errno) => {
-                entries.push(entry(vec![row.name.to_owned()], LinuxSeccompAction::ScmpActErrno, Some(errno), None)?)
-            }
+            Verdict::Errno(errno) => entries.push(entry(
+                vec![row.name.to_owned()],
+                LinuxSeccompAction::ScmpActErrno,
+                Some(errno),
+                None,
+            )?),
             Verdict::FirstArgument(conditions) => {
                 for condition in conditions {
                     let arg = Some(oci_condition(*condition)?);
-                    entries.push(entry(vec![row.name.to_owned()], LinuxSeccompAction::ScmpActAllow, None, arg)?);
+                    entries.push(entry(
+                        vec![row.name.to_owned()],
+                        LinuxSeccompAction::ScmpActAllow,
+                        None,
+                        arg,
+                    )?);
                 }
             }
         }
@@ -128,7 +180,10 @@ fn oci_condition(condition: Condition) -> Result<LinuxSeccompArg, OciSpecError> 
     match condition {
         Below(limit) => builder.value(limit).op(LinuxSeccompOperator::ScmpCmpLt),
         Equal(value) => builder.value(value).op(LinuxSeccompOperator::ScmpCmpEq),
-        NoneOf(bits) => builder.value(bits).value_two(0u64).op(LinuxSeccompOperator::ScmpCmpMaskedEq),
+        NoneOf(bits) => builder
+            .value(bits)
+            .value_two(0u64)
+            .op(LinuxSeccompOperator::ScmpCmpMaskedEq),
     }
     .build()
 }
@@ -158,7 +213,14 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn the_numbers_are_the_c_librarys() {
-        let number = |name| SYSCALLS.iter().find(|r| r.name == name).unwrap().number(Abi::X86_64).map(i64::from);
+        let number = |name| {
+            SYSCALLS
+                .iter()
+                .find(|r| r.name == name)
+                .unwrap()
+                .number(Abi::X86_64)
+                .map(i64::from)
+        };
         assert_eq!(number("openat2"), Some(libc::SYS_openat2));
         assert_eq!(number("mount"), Some(libc::SYS_mount));
         assert_eq!(number("execveat"), Some(libc::SYS_execveat));
@@ -171,10 +233,19 @@ mod tests {
         let profile = oci_profile(DEFAULT_CAPABILITIES).unwrap().unwrap();
         let entries = profile.syscalls().clone().unwrap();
         let allowed = entries[0].names();
-        assert!(allowed.contains(&"chroot".to_owned()), "CAP_SYS_CHROOT is one of the defaults");
+        assert!(
+            allowed.contains(&"chroot".to_owned()),
+            "CAP_SYS_CHROOT is one of the defaults"
+        );
         assert!(!allowed.iter().any(|n| ["mount", "bpf", "keyctl", "ptrace_x", "init_module", "clone"].contains(&n.as_str())));
-        assert_eq!(entries.iter().filter(|e| e.names() == &["socket"]).count(), SOCKET_FAMILIES.len());
+        assert_eq!(
+            entries.iter().filter(|e| e.names() == &["socket"]).count(),
+            SOCKET_FAMILIES.len()
+        );
         let clone3 = entries.iter().find(|e| e.names() == &["clone3"]).unwrap();
-        assert_eq!((clone3.action(), clone3.errno_ret()), (LinuxSeccompAction::ScmpActErrno, Some(38)));
+        assert_eq!(
+            (clone3.action(), clone3.errno_ret()),
+            (LinuxSeccompAction::ScmpActErrno, Some(38))
+        );
     }
 }

@@ -1,6 +1,6 @@
-//! The system calls of the default profile: what Docker's allows, which capability each needs, and its number on every
-//! architecture that a container here may run.
-//! Data only, hence longer than other files. Knows nothing of how a filter is made of it.
+//! The system calls of the default profile: what Docker's allows, which capability each needs, and its number
+//! on every architecture that a container here may run. Data only, hence longer than other files. Knows
+//! nothing of how a filter is made of it.
 
 use oci_spec::runtime::Capability::{self, *};
 
@@ -31,11 +31,15 @@ impl SyscallRow {
 }
 
 const fn row(name: &'static str, capabilities: &'static [Capability], numbers: [i32; 5]) -> SyscallRow {
-    SyscallRow { name, capabilities, numbers }
+    SyscallRow {
+        name,
+        capabilities,
+        numbers,
+    }
 }
 
-/// What is allowed whatever its arguments are. The calls that depend on their arguments are [`SOCKET`], [`PERSONALITY`],
-/// [`CLONE`] and [`CLONE3`].
+/// What is allowed whatever its arguments are. The calls that depend on their arguments are [`SOCKET`],
+/// [`PERSONALITY`], [`CLONE`] and [`CLONE3`].
 pub(crate) static SYSCALLS: &[SyscallRow] = &[
     row("accept", &[], [43, -1, 202, 285, 202]),
     row("accept4", &[], [288, 364, 242, 366, 242]),

@@ -115,8 +115,18 @@ impl LocalTree {
         let index = index.filter(|_| source.differ == LocalDiffer::Metadata);
         let read = index::fill(&root, &filter, &mut walk.dirs, index, cancelled)?;
         let key = |path: PathBuf| Box::from(path.into_os_string().as_bytes());
-        let dirs = walk.dirs.into_iter().map(|(path, dir)| (key(path), dir)).collect();
-        let mut tree = Self { root, top: walk.top, dirs, digest: Digest::of(b""), read };
+        let dirs = walk
+            .dirs
+            .into_iter()
+            .map(|(path, dir)| (key(path), dir))
+            .collect();
+        let mut tree = Self {
+            root,
+            top: walk.top,
+            dirs,
+            digest: Digest::of(b""),
+            read,
+        };
         tree.digest = content::digest(&tree, &Selection::path(""))?;
         Ok(tree)
     }
@@ -149,7 +159,9 @@ impl LocalTree {
             None => (&b""[..], 0),
         };
         let dir = self.dirs.get(parent)?;
-        let found = dir.entries.binary_search_by(|node| node.name(start).cmp(&path[start..]));
+        let found = dir
+            .entries
+            .binary_search_by(|node| node.name(start).cmp(&path[start..]));
         found.ok().map(|index| &dir.entries[index])
     }
 

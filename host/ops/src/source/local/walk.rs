@@ -167,7 +167,10 @@ fn list(
         });
     }
     let start = name_start(dir);
-    listing.dir.entries.sort_unstable_by(|a, b| a.name(start).cmp(b.name(start)));
+    listing
+        .dir
+        .entries
+        .sort_unstable_by(|a, b| a.name(start).cmp(b.name(start)));
     Ok(listing)
 }
 
@@ -192,7 +195,10 @@ fn prune(dirs: &mut BTreeMap<PathBuf, Dir>) {
             None => {}
         }
     }
-    let parents: HashSet<PathBuf> = removed.iter().filter_map(|path| path.parent().map(Path::to_owned)).collect();
+    let parents: HashSet<PathBuf> = removed
+        .iter()
+        .filter_map(|path| path.parent().map(Path::to_owned))
+        .collect();
     dirs.retain(|path, _| !removed.contains(path));
     for (_, dir) in dirs.iter_mut().filter(|(path, _)| parents.contains(*path)) {
         dir.entries.retain(|node| !removed.contains(&node.entry.path));

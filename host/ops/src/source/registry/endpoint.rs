@@ -57,7 +57,9 @@ impl Endpoint<'_> {
 
     /// Tells the client what to log in with.
     pub(super) async fn authenticate(&self) -> Result<()> {
-        self.client.store_auth_if_needed(self.reference.resolve_registry(), &self.auth).await;
+        self.client
+            .store_auth_if_needed(self.reference.resolve_registry(), &self.auth)
+            .await;
         let known = || {
             let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
             tokens.get(&self.scope()).is_some_and(|end| *end > Instant::now())
@@ -70,20 +72,31 @@ impl Endpoint<'_> {
 
     /// Exchanges an identity token for one that this repository takes, and gives that to the client.
     pub(super) async fn renew_token(&self) -> Result<()> {
-        let Credential::IdentityToken(identity) = &self.found.credential else { return Ok(()) };
+        let Credential::IdentityToken(identity) = &self.found.credential else {
+            return Ok(());
+        };
         let what = || format!("{}/{}", self.host, self.reference.repository());
         let life = match token::exchange(&self.reference, identity, &self.settings).await {
             Ok(Some(access)) => {
-                let token = RegistryToken::AccessToken { access_token: access.token };
+                let token = RegistryToken::AccessToken {
+                    access_token: access.token,
+                };
                 let token = RegistryTokenType::Bearer(token);
-                self.client.tokens.insert(&self.reference, RegistryOperation::Pull, token).await;
+                self.client
+                    .tokens
+                    .insert(&self.reference, RegistryOperation::Pull, token)
+                    .await;
                 access.life
             }
             Ok(None) => FOREVER,
             Err(Refusal::Refused(message)) => return Err(failure::unauthorized(self, &what(), message)),
             Err(Refusal::Unreachable(source)) => {
                 let host = self.host.clone();
-                return Err(Error::Unreachable { host, what: what(), source: Box::new(source) });
+                return Err(Error::Unreachable {
+                    host,
+                    what: what(),
+                    source: Box::new(source),
+                });
             }
         };
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,7 +105,10 @@ impl Endpoint<'_> {
     }
 
     fn scope(&self) -> (String, String) {
-        (self.reference.resolve_registry().to_owned(), self.reference.repository().to_owned())
+        (
+            self.reference.resolve_registry().to_owned(),
+            self.reference.repository().to_owned(),
+        )
     }
 }
 
@@ -127,10 +143,17 @@ impl Clients {
         let authorities = settings
             .authorities
             .iter()
-            .map(|data| Certificate { encoding: CertificateEncoding::Pem, data: data.clone() })
+            .map(|data| Certificate {
+                encoding: CertificateEncoding::Pem,
+                data: data.clone(),
+            })
             .collect();
         let config = ClientConfig {
-            protocol: if settings.plain { ClientProtocol::Http } else { ClientProtocol::Https },
+            protocol: if settings.plain {
+                ClientProtocol::Http
+            } else {
+                ClientProtocol::Https
+            },
             accept_invalid_certificates: settings.insecure,
             extra_root_certificates: authorities,
             platform_resolver: None,
@@ -139,8 +162,10 @@ impl Clients {
             user_agent: USER_AGENT,
             ..ClientConfig::default()
         };
-        let client = Client::try_from(config)
-            .map_err(|source| Error::ConnectionSetup { host: host.to_owned(), source: Box::new(source) })?;
+        let client = Client::try_from(config).map_err(|source| Error::ConnectionSetup {
+            host: host.to_owned(),
+            source: Box::new(source),
+        })?;
         clients.insert(settings.clone(), client.clone());
         Ok(client)
     }
@@ -155,13 +180,22 @@ pub(super) fn endpoints<'a>(
     mirrors: bool,
 ) -> Result<Vec<Endpoint<'a>>> {
     let registry = reference.registry();
-    let names = config.hosts.get(registry).map(|host| host.mirrors.as_slice()).unwrap_or_default();
+    let names = config
+        .hosts
+        .get(registry)
+        .map(|host| host.mirrors.as_slice())
+        .unwrap_or_default();
     let mut list = Vec::with_capacity(names.len() + 1);
     for name in names.iter().filter(|_| mirrors) {
-        list.push((mirrored(reference, name)?, name.split('/').next().unwrap_or(name).to_owned()));
+        list.push((
+            mirrored(reference, name)?,
+            name.split('/').next().unwrap_or(name).to_owned(),
+        ));
     }
     list.push((reference.clone(), registry.to_owned()));
-    list.into_iter().map(|(reference, host)| endpoint(config, credentials, clients, reference, host)).collect()
+    list.into_iter()
+        .map(|(reference, host)| endpoint(config, credentials, clients, reference, host))
+        .collect()
 }
 
 fn endpoint<'a>(
@@ -179,7 +213,15 @@ fn endpoint<'a>(
         // The token that an identity token is exchanged for goes into the client's cache.
         Credential::Anonymous | Credential::IdentityToken(_) => RegistryAuth::Anonymous,
     };
-    Ok(Endpoint { host, reference, client, auth, found, settings, tokens: &clients.tokens })
+    Ok(Endpoint {
+        host,
+        reference,
+        client,
+        auth,
+        found,
+        settings,
+        tokens: &clients.tokens,
+    })
 }
 
 /// The image as a mirror knows it: at `host` the same repository, at `host/prefix` with the prefix before it.
@@ -203,14 +245,22 @@ fn mirrored(reference: &Reference, mirror: &str) -> Result<Reference> {
 }
 
 fn settings(known: Option<&RegistryHost>, host: &str) -> Result<Settings> {
-    let plain = known.and_then(|known| known.http).unwrap_or_else(|| is_loopback(host));
+    let plain = known
+        .and_then(|known| known.http)
+        .unwrap_or_else(|| is_loopback(host));
     let mut authorities = Vec::new();
     for path in known.map(|known| known.ca.as_slice()).unwrap_or_default() {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::ReadCertificate { path: path.clone(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| Error::ReadCertificate {
+            path: path.clone(),
+            source,
+        })?;
         authorities.extend(certificates(&text, path)?);
     }
-    Ok(Settings { plain, insecure: known.is_some_and(|known| known.insecure), authorities })
+    Ok(Settings {
+        plain,
+        insecure: known.is_some_and(|known| known.insecure),
+        authorities,
+    })
 }
 
 /// The certificates of a PEM file, each by itself.
@@ -226,7 +276,9 @@ fn certificates(text: &str, path: &Path) -> Result<Vec<Vec<u8>>> {
         rest = &rest[end..];
     }
     if list.is_empty() {
-        return Err(Error::NoCertificate { path: path.to_owned() });
+        return Err(Error::NoCertificate {
+            path: path.to_owned(),
+        });
     }
     Ok(list)
 }
@@ -258,13 +310,27 @@ mod tests {
 
     #[test]
     fn only_this_machine_speaks_plain_http_by_itself() {
-        for host in ["localhost", "localhost:5000", "127.0.0.1:5000", "127.8.8.8", "[::1]:5000"] {
+        for host in [
+            "localhost",
+            "localhost:5000",
+            "127.0.0.1:5000",
+            "127.8.8.8",
+            "[::1]:5000",
+        ] {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["example.com", "localhost.example.com:80", "10.0.0.1", "[::2]:5000"] {
+        for host in [
+            "example.com",
+            "localhost.example.com:80",
+            "10.0.0.1",
+            "[::2]:5000",
+        ] {
             assert!(!is_loopback(host), "{host}");
         }
-        let https = RegistryHost { http: Some(false), ..RegistryHost::default() };
+        let https = RegistryHost {
+            http: Some(false),
+            ..RegistryHost::default()
+        };
         assert!(!settings(Some(&https), "localhost").unwrap().plain);
     }
 
@@ -272,10 +338,22 @@ mod tests {
     fn certificates_are_split_and_text_around_them_is_ignored() {
         let one = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
         let list = certificates(&format!("# a\n{one}\n# b\n{one}\n"), Path::new("x")).unwrap();
-        assert_eq!(list, [format!("{one}\n").into_bytes(), format!("{one}\n").into_bytes()]);
-        assert!(matches!(certificates("nothing", Path::new("x")), Err(Error::NoCertificate { .. })));
+        assert_eq!(
+            list,
+            [format!("{one}\n").into_bytes(), format!("{one}\n").into_bytes()]
+        );
         assert!(matches!(
-            settings(Some(&RegistryHost { ca: vec!["/no/such/file".into()], ..Default::default() }), "h"),
+            certificates("nothing", Path::new("x")),
+            Err(Error::NoCertificate { .. })
+        ));
+        assert!(matches!(
+            settings(
+                Some(&RegistryHost {
+                    ca: vec!["/no/such/file".into()],
+                    ..Default::default()
+                }),
+                "h"
+            ),
             Err(Error::ReadCertificate { .. })
         ));
     }

@@ -23,7 +23,10 @@ impl Failure {
 
     /// One that may pass by itself.
     pub(super) fn passing(error: Error) -> Self {
-        Self { error, retries: PAUSES.len() }
+        Self {
+            error,
+            retries: PAUSES.len(),
+        }
     }
 }
 
@@ -36,16 +39,27 @@ pub(super) async fn classify(error: OciDistributionError, endpoint: &Endpoint<'_
         OciDistributionError::AuthenticationFailure(message) => {
             Failure::last(unauthorized(endpoint, what, excerpt(&message)))
         }
-        OciDistributionError::RegistryError { envelope, .. } => Failure::last(refused(endpoint, what, &envelope)),
+        OciDistributionError::RegistryError { envelope, .. } => {
+            Failure::last(refused(endpoint, what, &envelope))
+        }
         OciDistributionError::ImageManifestNotFoundError(_) => Failure::last(not_found(endpoint, what)),
-        OciDistributionError::ServerError { code, message, .. } => status(endpoint, what, code, excerpt(&message)),
+        OciDistributionError::ServerError { code, message, .. } => {
+            status(endpoint, what, code, excerpt(&message))
+        }
         OciDistributionError::RequestError(error) => match error.status() {
             Some(code) => status(endpoint, what, code.as_u16(), String::new()),
             None => {
                 // Nobody listens, or nobody has that name: that seldom passes within seconds.
                 let retries = if error.is_connect() { 1 } else { PAUSES.len() };
                 let (host, what) = (endpoint.host.clone(), what.to_owned());
-                Failure { error: Error::Unreachable { host, what, source: Box::new(error) }, retries }
+                Failure {
+                    error: Error::Unreachable {
+                        host,
+                        what,
+                        source: Box::new(error),
+                    },
+                    retries,
+                }
             }
         },
         OciDistributionError::IoError(source) => Failure::passing(Error::Interrupted {
@@ -73,8 +87,17 @@ fn status(endpoint: &Endpoint<'_>, what: &str, code: u16, message: String) -> Fa
         429 => Failure::passing(rate_limit(endpoint, what, message)),
         _ => {
             let (host, what) = (endpoint.host.clone(), what.to_owned());
-            let error = Error::RegistryStatus { host, what, code, message };
-            if code >= 500 || code == 408 { Failure::passing(error) } else { Failure::last(error) }
+            let error = Error::RegistryStatus {
+                host,
+                what,
+                code,
+                message,
+            };
+            if code >= 500 || code == 408 {
+                Failure::passing(error)
+            } else {
+                Failure::last(error)
+            }
         }
     }
 }
@@ -82,7 +105,12 @@ fn status(endpoint: &Endpoint<'_>, what: &str, code: u16, message: String) -> Fa
 /// An error in the form of the distribution specification. It comes without the HTTP status.
 fn refused(endpoint: &Endpoint<'_>, what: &str, envelope: &OciEnvelope) -> Error {
     let message = excerpt(
-        &envelope.errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join("; "),
+        &envelope
+            .errors
+            .iter()
+            .map(|error| error.message.as_str())
+            .collect::<Vec<_>>()
+            .join("; "),
     );
     match envelope.errors.first().map(|error| &error.code) {
         Some(
@@ -95,13 +123,21 @@ fn refused(endpoint: &Endpoint<'_>, what: &str, envelope: &OciEnvelope) -> Error
         ) => not_found(endpoint, what),
         Some(OciErrorCode::Unauthorized | OciErrorCode::Denied) => unauthorized(endpoint, what, message),
         Some(OciErrorCode::Toomanyrequests) => rate_limit(endpoint, what, message),
-        _ => Error::RegistryRefused { host: endpoint.host.clone(), what: what.to_owned(), message },
+        _ => Error::RegistryRefused {
+            host: endpoint.host.clone(),
+            what: what.to_owned(),
+            message,
+        },
     }
 }
 
 /// The client tries without a token when it gets none, and then only hears 401: asks again for the reason.
 async fn why_unauthorized(endpoint: &Endpoint<'_>) -> String {
-    match endpoint.client.auth(&endpoint.reference, &endpoint.auth, RegistryOperation::Pull).await {
+    match endpoint
+        .client
+        .auth(&endpoint.reference, &endpoint.auth, RegistryOperation::Pull)
+        .await
+    {
         Err(OciDistributionError::AuthenticationFailure(message)) => excerpt(&message),
         _ => String::new(),
     }
@@ -111,16 +147,28 @@ pub(super) fn unauthorized(endpoint: &Endpoint<'_>, what: &str, message: String)
     let (host, what) = (endpoint.host.clone(), what.to_owned());
     match &endpoint.found.origin {
         CredentialOrigin::Nowhere => Error::CredentialsNeeded { host, what, message },
-        origin => Error::Unauthorized { host, what, credentials: Box::new(origin.clone()), message },
+        origin => Error::Unauthorized {
+            host,
+            what,
+            credentials: Box::new(origin.clone()),
+            message,
+        },
     }
 }
 
 fn not_found(endpoint: &Endpoint<'_>, what: &str) -> Error {
-    Error::NotFound { what: what.to_owned(), host: endpoint.host.clone() }
+    Error::NotFound {
+        what: what.to_owned(),
+        host: endpoint.host.clone(),
+    }
 }
 
 fn rate_limit(endpoint: &Endpoint<'_>, what: &str, message: String) -> Error {
-    Error::RateLimited { host: endpoint.host.clone(), what: what.to_owned(), message }
+    Error::RateLimited {
+        host: endpoint.host.clone(),
+        what: what.to_owned(),
+        message,
+    }
 }
 
 /// What a registry says, in one line that fits into a message: some answer with whole HTML pages.
@@ -130,7 +178,9 @@ pub(super) fn excerpt(text: &str) -> String {
         return messages.join("; ");
     }
     let details = serde_json::from_str::<serde_json::Value>(text).ok();
-    let details = details.as_ref().and_then(|value| value.get("details").or_else(|| value.get("message")));
+    let details = details
+        .as_ref()
+        .and_then(|value| value.get("details").or_else(|| value.get("message")));
     let text = details.and_then(|value| value.as_str()).unwrap_or(text);
     let mut line = String::new();
     for character in text.chars().map(|c| if c.is_control() { ' ' } else { c }) {
@@ -150,7 +200,10 @@ mod tests {
     #[test]
     fn an_excerpt_is_one_short_line() {
         assert_eq!(excerpt(r#"{"errors":[{"code":"DENIED","message":"no"}]}"#), "no");
-        assert_eq!(excerpt(r#"{"details":"incorrect username or password"}"#), "incorrect username or password");
+        assert_eq!(
+            excerpt(r#"{"details":"incorrect username or password"}"#),
+            "incorrect username or password"
+        );
         assert_eq!(excerpt("a\nb\x1b[31m"), "a b [31m");
         let long = excerpt(&"x".repeat(10_000));
         assert!(long.len() < 250 && long.ends_with('…'));

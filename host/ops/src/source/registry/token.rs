@@ -52,17 +52,28 @@ pub(super) async fn exchange(
 ) -> Result<Option<Access>, Refusal> {
     let client = client(settings)?;
     let scheme = if settings.plain { "http" } else { "https" };
-    let ping = client.get(format!("{scheme}://{}/v2/", reference.resolve_registry())).send().await?;
+    let ping = client
+        .get(format!("{scheme}://{}/v2/", reference.resolve_registry()))
+        .send()
+        .await?;
     let challenges = ping.headers().get_all(WWW_AUTHENTICATE);
-    let mut texts = challenges.iter().filter_map(|value| value.to_str().ok()).peekable();
+    let mut texts = challenges
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .peekable();
     if texts.peek().is_none() {
         return Ok(None);
     }
     let Some(challenge) = texts.find_map(bearer_challenge) else {
-        return Err(Refusal::Refused("it takes a name and a password, not an identity token".to_owned()));
+        return Err(Refusal::Refused(
+            "it takes a name and a password, not an identity token".to_owned(),
+        ));
     };
     if !settings.plain && !challenge.realm.starts_with("https://") {
-        return Err(Refusal::Refused(format!("its token service {} is not secure", challenge.realm)));
+        return Err(Refusal::Refused(format!(
+            "its token service {} is not secure",
+            challenge.realm
+        )));
     }
     let mut fields = vec![
         ("grant_type", "refresh_token".to_owned()),
@@ -81,7 +92,11 @@ pub(super) async fn exchange(
     let text = answer.text().await?;
     if !status.is_success() {
         let message = excerpt(&text);
-        return Err(Refusal::Refused(if message.is_empty() { status.to_string() } else { message }));
+        return Err(Refusal::Refused(if message.is_empty() {
+            status.to_string()
+        } else {
+            message
+        }));
     }
     #[derive(Deserialize)]
     struct Answer {
@@ -93,18 +108,30 @@ pub(super) async fn exchange(
         expires_in: Option<u64>,
     }
     let Ok(answer) = serde_json::from_str::<Answer>(&text) else {
-        return Err(Refusal::Refused("its token service does not answer with JSON".to_owned()));
+        return Err(Refusal::Refused(
+            "its token service does not answer with JSON".to_owned(),
+        ));
     };
-    let token = if answer.access_token.is_empty() { answer.token } else { answer.access_token };
+    let token = if answer.access_token.is_empty() {
+        answer.token
+    } else {
+        answer.access_token
+    };
     if token.is_empty() {
         return Err(Refusal::Refused("its token service gives no token".to_owned()));
     }
     let life = answer.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs);
-    Ok(Some(Access { token, life: life.saturating_sub(MARGIN) }))
+    Ok(Some(Access {
+        token,
+        life: life.saturating_sub(MARGIN),
+    }))
 }
 
 fn client(settings: &Settings) -> Result<reqwest::Client, reqwest::Error> {
-    let authorities = settings.authorities.iter().map(|pem| reqwest::Certificate::from_pem(pem));
+    let authorities = settings
+        .authorities
+        .iter()
+        .map(|pem| reqwest::Certificate::from_pem(pem));
     reqwest::Client::builder()
         .danger_accept_invalid_certs(settings.insecure)
         .tls_certs_merge(authorities.collect::<Result<Vec<_>, _>>()?)
@@ -137,7 +164,10 @@ fn bearer_challenge(text: &str) -> Option<Challenge> {
         }
         rest = after;
     }
-    Some(Challenge { realm: realm?, service })
+    Some(Challenge {
+        realm: realm?,
+        service,
+    })
 }
 
 /// A quoted string after its opening quote, and what follows the closing one.
@@ -165,7 +195,9 @@ fn form(fields: &[(&str, String)]) -> String {
         let _ = write!(out, "{name}=");
         for byte in value.bytes() {
             match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                    out.push(char::from(byte))
+                }
                 _ => {
                     let _ = write!(out, "%{byte:02X}");
                 }
@@ -183,9 +215,18 @@ mod tests {
     fn reads_challenges() {
         let read = |text| bearer_challenge(text).map(|c| (c.realm, c.service));
         let both = Some(("https://a/t".to_owned(), Some("a, b".to_owned())));
-        assert_eq!(read(r#"Bearer realm="https://a/t",service="a, b",scope="x""#), both);
-        assert_eq!(read(r#"bearer error="e\"x", service="a, b" , realm="https://a/t""#), both);
-        assert_eq!(read("Bearer realm=https://a/t"), Some(("https://a/t".to_owned(), None)));
+        assert_eq!(
+            read(r#"Bearer realm="https://a/t",service="a, b",scope="x""#),
+            both
+        );
+        assert_eq!(
+            read(r#"bearer error="e\"x", service="a, b" , realm="https://a/t""#),
+            both
+        );
+        assert_eq!(
+            read("Bearer realm=https://a/t"),
+            Some(("https://a/t".to_owned(), None))
+        );
         assert_eq!(read(r#"Basic realm="x""#), None);
         assert_eq!(read(r#"Bearer service="x""#), None);
         assert_eq!(read(r#"Bearer realm="x"#), None);
@@ -193,6 +234,9 @@ mod tests {
 
     #[test]
     fn escapes_form_values() {
-        assert_eq!(form(&[("a", "x y&z".to_owned()), ("b", "ü~".to_owned())]), "a=x%20y%26z&b=%C3%BC~");
+        assert_eq!(
+            form(&[("a", "x y&z".to_owned()), ("b", "ü~".to_owned())]),
+            "a=x%20y%26z&b=%C3%BC~"
+        );
     }
 }

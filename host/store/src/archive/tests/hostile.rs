@@ -312,7 +312,7 @@ fn a_reader_that_fails_is_not_a_short_archive() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     /// Damage is an error or another archive, never more than that.
     #[test]

@@ -247,9 +247,7 @@ fn packing_an_opaque_directory_needs_no_whiteouts_in_it() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(dir.path().join("d/e")).unwrap();
     Marks::current().set_opaque(&dir.path().join("d")).unwrap();
-    Marks::current()
-        .set_opaque(&dir.path().join("d/e"))
-        .unwrap();
+    Marks::current().set_opaque(&dir.path().join("d/e")).unwrap();
     for path in ["d/gone", "d/e/gone", "z"] {
         let kind = rustix::fs::FileType::CharacterDevice;
         rustix::fs::mknodat(

@@ -215,7 +215,7 @@ fn apply(editor: &mut LayerEditor<'_>, change: &Change) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
 
     /// A layer over others, packed and unpacked, gives the same tree and the same archive.
     #[test]

@@ -1,0 +1,168 @@
+//! Frontends that crash or take too much: the message has the limit and how it is raised.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use lapstrake_tests::{Ran, skip};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{PLACE, assert_unharmed, guest, misbehaves, place_with};
+
+#[test]
+fn a_crash() {
+    misbehaves(&[
+        (&["--target", "trap"], &["own.wasm crashed: ", "unreachable"]),
+        (
+            &["--target", "panic"],
+            &["own.wasm crashed: ", "this guest panics when it is told to"],
+        ),
+        (&["--target", "recurse"], &["own.wasm crashed: "]),
+    ]);
+}
+
+#[test]
+fn an_endless_loop() {
+    misbehaves(&[
+        (
+            &["--target", "loop", "--frontend-fuel", "100000000"],
+            &[
+                "did not finish with 100000000 units of fuel",
+                "more with --frontend-fuel",
+            ],
+        ),
+        (
+            &["--target", "loop", "--frontend-timeout", "1"],
+            &["did not finish within 1s", "more with --frontend-timeout"],
+        ),
+    ]);
+}
+
+#[test]
+fn an_endless_loop_ends_with_ctrl_c() {
+    let Some(guest) = guest() else {
+        skip!("tests/guests are not built: run `make frontends`")
+    };
+    let place = place_with(&guest);
+    let mut command = place.command();
+    command.args(["build", "context", "--target", "loop", "--progress", "plain"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    // The build file is read: signals are listened to by now.
+    let lines = BufReader::new(child.stderr.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
+    let mut lines = lines.skip_while(|line| !line.contains("DONE"));
+    assert!(lines.next().is_some());
+    let began = Instant::now();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    // Well before its time is up.
+    assert!(began.elapsed() < Duration::from_secs(30));
+    assert_unharmed(&place);
+}
+
+#[test]
+fn endless_memory() {
+    let texts = ["needs more than 64 MiB of memory", "more with --frontend-memory"];
+    misbehaves(&[(&["--target", "allocate", "--frontend-memory", "64m"], &texts)]);
+}
+
+#[test]
+fn limits_of_the_configuration_file() {
+    let Some(guest) = guest() else {
+        skip!("tests/guests are not built: run `make frontends`")
+    };
+    let place = place_with(&guest);
+    place.config("[frontend]\nmemory = \"32m\"\nfuel = 50000000\n");
+    place
+        .build(&["--target", "allocate"])
+        .fails(1, &["more than 32 MiB of memory"]);
+    place
+        .build(&["--target", "loop"])
+        .fails(1, &["50000000 units of fuel"]);
+    // The command line comes before it.
+    place
+        .build(&["--target", "allocate", "--frontend-memory", "16m"])
+        .fails(1, &["more than 16 MiB of memory"]);
+    assert_unharmed(&place);
+}
+
+#[test]
+fn endless_logs() {
+    let Some(guest) = guest() else {
+        skip!("tests/guests are not built: run `make frontends`")
+    };
+    let place = place_with(&guest);
+    let texts = [
+        "asks too much of the host: too many calls",
+        "more messages of the frontend are left out",
+        PLACE,
+    ];
+    let ran = place.build(&["--target", "log"]).fails(1, &texts);
+    // 256 KiB of messages, each with its step and time.
+    assert!(ran.stderr.len() < 4 << 20, "{} bytes of logs", ran.stderr.len());
+    assert_unharmed(&place);
+}
+
+#[test]
+fn a_million_vertices_and_a_gigabyte_of_text() {
+    // One after the other: each takes a gigabyte where that is allowed.
+    for way in ["vertices", "text"] {
+        misbehaves(&[
+            (
+                &["--target", way],
+                &["needs more than 1 GiB of memory", "more with --frontend-memory"],
+            ),
+            (
+                &["--target", way, "--frontend-memory", "2g"],
+                &["handed over more than 128 MiB"],
+            ),
+        ]);
+    }
+}
+
+#[test]
+fn a_gigabyte_of_text_in_little_memory() {
+    let Some(guest) = guest() else {
+        skip!("tests/guests are not built: run `make frontends`")
+    };
+    let place = place_with(&guest);
+    let mut command = place.command();
+    command.args([
+        "build",
+        "context",
+        "--target",
+        "aliased-text",
+        "--frontend-memory",
+        "64m",
+        "--progress",
+        "plain",
+    ]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let watch = std::thread::spawn(move || {
+        let mut peak = 0;
+        // The file is without this line from the process's end on.
+        while let Some(now) = fs::read_to_string(&status).ok().as_deref().and_then(peak_memory) {
+            peak = now;
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        peak
+    });
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    ran.fails(1, &["own.wasm handed over more than 128 MiB", PLACE]);
+    let peak = watch.join().unwrap();
+    assert!(
+        (1..600 << 10).contains(&peak),
+        "the host took {peak} KiB to refuse it"
+    );
+    assert_unharmed(&place);
+}
+
+/// KiB, of `/proc/PID/status`.
+fn peak_memory(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
