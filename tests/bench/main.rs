@@ -93,5 +93,12 @@ fn main() {
         println!();
     }
     println!();
-    println!("Peak memory of one process: {}", tools.iter().map(|tool| tool.memory()).collect::<Vec<_>>().join(", "));
+    println!(
+        "Peak memory of one process: {}",
+        tools
+            .iter()
+            .map(|tool| tool.memory())
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
 }

@@ -25,7 +25,12 @@ pub trait Tool {
 /// Runs a command to its end and returns the time it took and the largest resident size of it, in KiB.
 fn time(command: &mut Command) -> Option<(Duration, i64)> {
     let began = Instant::now();
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().ok()?;
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .ok()?;
     let (good, peak, text) = wait(child);
     let took = began.elapsed();
     if !good {
@@ -49,7 +54,11 @@ fn wait(mut child: Child) -> (bool, i64, String) {
         let mut usage: libc::rusage = std::mem::zeroed();
         (libc::wait4(child.id() as i32, &mut status, 0, &mut usage), usage)
     };
-    (pid > 0 && libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, usage.ru_maxrss, text)
+    (
+        pid > 0 && libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0,
+        usage.ru_maxrss,
+        text,
+    )
 }
 
 /// This program.
@@ -62,7 +71,11 @@ pub struct Lapstrake {
 impl Lapstrake {
     /// With a state directory below `folder`.
     pub fn new(program: &str, folder: &Path) -> Self {
-        Self { program: program.into(), folder: folder.join("lapstrake"), peak: 0 }
+        Self {
+            program: program.into(),
+            folder: folder.join("lapstrake"),
+            peak: 0,
+        }
     }
 }
 
@@ -84,10 +97,12 @@ impl Tool for Lapstrake {
             .arg(format!("base=oci-layout://{}:latest", base::busybox().display()));
         match row.output {
             Output::None => command.args(["-o", "type=cacheonly"]),
-            Output::OciArchive => {
-                command.arg("-o").arg(format!("type=oci,dest={}", out.with_extension("tar").display()))
-            }
-            Output::Local => command.arg("-o").arg(format!("type=local,dest={}", out.display())),
+            Output::OciArchive => command
+                .arg("-o")
+                .arg(format!("type=oci,dest={}", out.with_extension("tar").display())),
+            Output::Local => command
+                .arg("-o")
+                .arg(format!("type=local,dest={}", out.display())),
         };
         let (took, peak) = time(command.arg(context))?;
         self.peak = self.peak.max(peak);
@@ -115,7 +130,11 @@ impl Docker {
     pub fn start(folder: &Path) -> Option<Self> {
         // The client of the engine's own package speaks to its BuildKit without a plugin.
         let client = Path::new("/usr/bin/docker");
-        let client = if client.is_file() { client.to_owned() } else { find_program("docker")? };
+        let client = if client.is_file() {
+            client.to_owned()
+        } else {
+            find_program("docker")?
+        };
         let archive = folder.join("base.tar");
         let copied = Command::new(find_program("skopeo")?)
             .args(["copy", "-q"])
@@ -128,13 +147,20 @@ impl Docker {
         }
         let engine = Engine::start(&folder.join("engine"))?;
         engine.docker(&["load", "-i", archive.to_str()?]).ok()?;
-        Some(Self { engine, client, out: folder.join("docker-out") })
+        Some(Self {
+            engine,
+            client,
+            out: folder.join("docker-out"),
+        })
     }
 }
 
 impl Tool for Docker {
     fn name(&self) -> String {
-        let version = self.engine.docker(&["version", "--format", "{{.Server.Version}}"]).unwrap_or_default();
+        let version = self
+            .engine
+            .docker(&["version", "--format", "{{.Server.Version}}"])
+            .unwrap_or_default();
         format!("Docker Engine {} (BuildKit)", version.trim())
     }
 
@@ -166,7 +192,12 @@ impl Tool for Docker {
     fn memory(&self) -> String {
         let pid = std::fs::read_to_string(self.engine.socket().with_file_name("pid")).unwrap_or_default();
         let status = std::fs::read_to_string(format!("/proc/{}/status", pid.trim())).unwrap_or_default();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB").trim().to_owned();
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap_or("0 kB")
+            .trim()
+            .to_owned();
         let kib: u64 = peak.trim_end_matches(" kB").parse().unwrap_or_default();
         format!("dockerd {} MB", kib / 1024)
     }
@@ -182,7 +213,11 @@ pub struct Buildah {
 impl Buildah {
     /// Copies the base image into a storage of its own.
     pub fn start(folder: &Path) -> Option<Self> {
-        let buildah = Self { program: find_program("buildah")?, folder: folder.join("buildah"), peak: 0 };
+        let buildah = Self {
+            program: find_program("buildah")?,
+            folder: folder.join("buildah"),
+            peak: 0,
+        };
         std::fs::create_dir_all(&buildah.folder).ok()?;
         let archive = folder.join("base.tar");
         let source = if archive.is_file() {
@@ -190,13 +225,22 @@ impl Buildah {
         } else {
             format!("oci:{}:latest", base::busybox().display())
         };
-        let pulled = buildah.command("pull").arg(source).stdout(Stdio::null()).status().ok()?;
+        let pulled = buildah
+            .command("pull")
+            .arg(source)
+            .stdout(Stdio::null())
+            .status()
+            .ok()?;
         if !pulled.success() {
             return None;
         }
         let images = buildah.command("images").args(["-q"]).output().ok()?;
         let id = String::from_utf8_lossy(&images.stdout).lines().next()?.to_owned();
-        buildah.command("tag").args([&id, "localhost/base"]).status().ok()?;
+        buildah
+            .command("tag")
+            .args([&id, "localhost/base"])
+            .status()
+            .ok()?;
         Some(buildah)
     }
 
@@ -237,11 +281,24 @@ impl Tool for Buildah {
 
     fn forget(&mut self) {
         // All images but the base: the cache of buildah are its images.
-        let base = self.command("images").args(["-q", "--no-trunc", "localhost/base"]).output();
-        let base = base.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
+        let base = self
+            .command("images")
+            .args(["-q", "--no-trunc", "localhost/base"])
+            .output();
+        let base = base
+            .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+            .unwrap_or_default();
         if let Ok(output) = self.command("images").args(["-a", "-q", "--no-trunc"]).output() {
-            for id in String::from_utf8_lossy(&output.stdout).lines().filter(|id| *id != base) {
-                let _ = self.command("rmi").args(["-f", id]).stderr(Stdio::null()).stdout(Stdio::null()).status();
+            for id in String::from_utf8_lossy(&output.stdout)
+                .lines()
+                .filter(|id| *id != base)
+            {
+                let _ = self
+                    .command("rmi")
+                    .args(["-f", id])
+                    .stderr(Stdio::null())
+                    .stdout(Stdio::null())
+                    .status();
             }
         }
     }

@@ -45,11 +45,34 @@ const PLAIN: Row = Row {
 /// All rows, in the order of the table.
 pub fn rows() -> Vec<Row> {
     vec![
-        Row { name: "unchanged build, 8 steps", turns: 11, ..PLAIN },
-        Row { name: "unchanged, 16 stages", context: |path| stages(path, 16, "true"), turns: 7, ..PLAIN },
-        Row { name: "unchanged, 64 stages", context: |path| stages(path, 64, "true"), turns: 7, ..PLAIN },
-        Row { name: "unchanged, 2,000 instructions", context: long, turns: 5, ..PLAIN },
-        Row { name: "8 steps, empty cache", warm: false, ..PLAIN },
+        Row {
+            name: "unchanged build, 8 steps",
+            turns: 11,
+            ..PLAIN
+        },
+        Row {
+            name: "unchanged, 16 stages",
+            context: |path| stages(path, 16, "true"),
+            turns: 7,
+            ..PLAIN
+        },
+        Row {
+            name: "unchanged, 64 stages",
+            context: |path| stages(path, 64, "true"),
+            turns: 7,
+            ..PLAIN
+        },
+        Row {
+            name: "unchanged, 2,000 instructions",
+            context: long,
+            turns: 5,
+            ..PLAIN
+        },
+        Row {
+            name: "8 steps, empty cache",
+            warm: false,
+            ..PLAIN
+        },
         Row {
             name: "16 parallel stages of a trivial RUN, empty cache",
             context: |path| stages(path, 16, "true"),
@@ -81,13 +104,27 @@ pub fn rows() -> Vec<Row> {
             turns: 3,
             ..PLAIN
         },
-        Row { name: "COPY of 20,000 files (200 MB), empty cache", context: many_files, warm: false, turns: 3, ..PLAIN },
-        Row { name: "the same unchanged", context: many_files, turns: 5, ..PLAIN },
+        Row {
+            name: "COPY of 20,000 files (200 MB), empty cache",
+            context: many_files,
+            warm: false,
+            turns: 3,
+            ..PLAIN
+        },
+        Row {
+            name: "the same unchanged",
+            context: many_files,
+            turns: 5,
+            ..PLAIN
+        },
         Row {
             name: "the same, one file changed",
             context: many_files,
             change: Some(|path, turn| {
-                let stamp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+                let stamp = std::time::SystemTime::now()
+                    .duration_since(std::time::UNIX_EPOCH)
+                    .unwrap()
+                    .as_nanos();
                 std::fs::write(path.join("files/7/77"), format!("changed {turn} {stamp}")).unwrap();
             }),
             turns: 3,
@@ -108,7 +145,13 @@ pub fn rows() -> Vec<Row> {
             turns: 3,
             ..PLAIN
         },
-        Row { name: "256 MB to a local directory", context: large, output: Output::Local, turns: 3, ..PLAIN },
+        Row {
+            name: "256 MB to a local directory",
+            context: large,
+            output: Output::Local,
+            turns: 3,
+            ..PLAIN
+        },
     ]
 }
 

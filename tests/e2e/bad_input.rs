@@ -5,15 +5,21 @@ use lapstrake_tests::Place;
 #[test]
 fn no_such_build_file() {
     let place = Place::new();
-    place.build(&[]).fails(1, &["Dockerfile", "no such file", "--file"]);
-    place.build(&["-f", "context/other"]).fails(1, &["context/other", "no such file"]);
+    place
+        .build(&[])
+        .fails(1, &["Dockerfile", "no such file", "--file"]);
+    place
+        .build(&["-f", "context/other"])
+        .fails(1, &["context/other", "no such file"]);
     place.assert_clean();
 }
 
 #[test]
 fn no_such_context() {
     let place = Place::new();
-    place.run(["build", "nowhere"]).fails(1, &["nowhere", "No such file"]);
+    place
+        .run(["build", "nowhere"])
+        .fails(1, &["nowhere", "No such file"]);
 }
 
 #[test]
@@ -27,7 +33,10 @@ fn a_directory_is_no_build_file() {
 fn an_empty_build_file() {
     for text in ["", "\n\n", "# just a comment\n"] {
         let place = Place::new();
-        place.dockerfile(text).build(&[]).fails(1, &["Dockerfile", "no instructions"]);
+        place
+            .dockerfile(text)
+            .build(&[])
+            .fails(1, &["Dockerfile", "no instructions"]);
     }
 }
 
@@ -42,7 +51,9 @@ fn not_utf8() {
 fn an_unknown_instruction() {
     let place = Place::new();
     place.dockerfile("FROM scratch\nCOPPY a b\n");
-    place.build(&[]).fails(1, &["Dockerfile:2:1", "COPPY", "^^^^^", "did you mean", "COPY"]);
+    place
+        .build(&[])
+        .fails(1, &["Dockerfile:2:1", "COPPY", "^^^^^", "did you mean", "COPY"]);
 }
 
 #[test]
@@ -54,10 +65,17 @@ fn several_errors_are_told_at_once() {
 
 #[test]
 fn a_missing_argument() {
-    for (text, place_of) in [("FROM scratch\nCOPY a\n", ":2:"), ("FROM\n", ":1:"), ("FROM scratch\nWORKDIR\n", ":2:")] {
+    for (text, place_of) in [
+        ("FROM scratch\nCOPY a\n", ":2:"),
+        ("FROM\n", ":1:"),
+        ("FROM scratch\nWORKDIR\n", ":2:"),
+    ] {
         let place = Place::new();
         let name = format!("Dockerfile{place_of}");
-        place.dockerfile(text).build(&[]).fails(1, &[&name, "error[", "help: "]);
+        place
+            .dockerfile(text)
+            .build(&[])
+            .fails(1, &[&name, "error[", "help: "]);
     }
 }
 
@@ -81,20 +99,34 @@ fn a_cycle_of_stages() {
 fn an_unknown_flag_of_an_instruction() {
     let place = Place::new();
     place.dockerfile("FROM scratch\nCOPY --form=a /b /c\n");
-    place.build(&[]).fails(1, &["Dockerfile:2:6", "--form", "did you mean", "from"]);
+    place
+        .build(&[])
+        .fails(1, &["Dockerfile:2:6", "--form", "did you mean", "from"]);
 }
 
 #[test]
 fn an_unknown_option_of_the_command() {
     let place = Place::new();
-    place.run(["build", "context", "--targett", "x"]).fails(2, &["--targett", "--target"]);
+    place
+        .run(["build", "context", "--targett", "x"])
+        .fails(2, &["--targett", "--target"]);
     place.run(["biuld"]).fails(2, &["biuld", "build"]);
     place.run(["build"]).fails(2, &["CONTEXT"]);
-    place.run(["build", "context", "-o", "type=ocy,dest=x"]).fails(2, &["--output", "ocy", "did you mean"]);
-    place.run(["build", "context", "--progress", "loud"]).fails(2, &["--progress", "loud", "plain"]);
-    place.run(["build", "context", "--platform", "x"]).fails(2, &["--platform", "linux/amd64"]);
-    place.run(["build", "context", "--jobs", "0"]).fails(2, &["--jobs"]);
-    place.run(["build", "https://example.com/a.git"]).fails(2, &["git context"]);
+    place
+        .run(["build", "context", "-o", "type=ocy,dest=x"])
+        .fails(2, &["--output", "ocy", "did you mean"]);
+    place
+        .run(["build", "context", "--progress", "loud"])
+        .fails(2, &["--progress", "loud", "plain"]);
+    place
+        .run(["build", "context", "--platform", "x"])
+        .fails(2, &["--platform", "linux/amd64"]);
+    place
+        .run(["build", "context", "--jobs", "0"])
+        .fails(2, &["--jobs"]);
+    place
+        .run(["build", "https://example.com/a.git"])
+        .fails(2, &["git context"]);
 }
 
 #[test]
@@ -102,13 +134,17 @@ fn a_bad_configuration_file() {
     let place = Place::new();
     place.config("jobz = 1\n").dockerfile("FROM scratch\n");
     place.build(&[]).fails(2, &["lapstrake.toml", "jobz"]);
-    place.run(["build", "context", "--config", "none.toml"]).fails(2, &["none.toml"]);
+    place
+        .run(["build", "context", "--config", "none.toml"])
+        .fails(2, &["none.toml"]);
 }
 
 #[test]
 fn a_missing_source_of_a_copy() {
     let place = Place::new();
-    place.dockerfile("FROM scratch\nCOPY present missing /\n").file("present", "x");
+    place
+        .dockerfile("FROM scratch\nCOPY present missing /\n")
+        .file("present", "x");
     place.build(&[]).fails(1, &["Dockerfile:2:1", "missing", "^^^^"]);
     place.assert_clean();
 }
@@ -132,7 +168,10 @@ fn a_source_outside_of_the_context() {
 #[test]
 fn the_store_is_unharmed_by_all_that() {
     let place = Place::new();
-    place.dockerfile("FROM base\nRUN echo one > /one\n").build(&[]).ok();
+    place
+        .dockerfile("FROM base\nRUN echo one > /one\n")
+        .build(&[])
+        .ok();
     place.dockerfile("FROM base\nRUN echo one > /one\nRUN exit 3\n");
     place.build(&[]).fails(1, &["exit code: 3", "Dockerfile:3:1"]);
     place.dockerfile("FROM base\nCOPPY\n").build(&[]).fails(1, &[]);

@@ -6,7 +6,16 @@ use serde_json::json;
 
 fn with_base(place: &Place, layout: &std::path::Path, tag: &str) -> lapstrake_tests::Ran {
     let context = format!("base=oci-layout://{}{tag}", layout.display());
-    place.run(["build", "context", "--progress", "plain", "--build-context", &context, "-o", "out/files"])
+    place.run([
+        "build",
+        "context",
+        "--progress",
+        "plain",
+        "--build-context",
+        &context,
+        "-o",
+        "out/files",
+    ])
 }
 
 #[test]
@@ -15,7 +24,9 @@ fn a_registry_that_is_not_there() {
     let port = free_port();
     place.config(&format!("[registry.\"localhost:{port}\"]\nhttp = true\n"));
     place.dockerfile(&format!("FROM localhost:{port}/x:1\nRUN true\n"));
-    place.build(&[]).fails(3, &[&format!("localhost:{port}"), "Dockerfile:1:"]);
+    place
+        .build(&[])
+        .fails(3, &[&format!("localhost:{port}"), "Dockerfile:1:"]);
     place.assert_clean();
 }
 
@@ -29,12 +40,20 @@ fn credentials_that_are_wrong() {
         skip!("skopeo is not installed");
     }
     place.config(&format!("[registry.\"{}\"]\nhttp = true\n", registry.host));
-    place.dockerfile(&format!("FROM {}/base:1\nCOPY f /f\n", registry.host)).file("f", "f");
-    place.build(&["-o", "out/files"]).fails(3, &[&registry.host, "login"]);
+    place
+        .dockerfile(&format!("FROM {}/base:1\nCOPY f /f\n", registry.host))
+        .file("f", "f");
+    place
+        .build(&["-o", "out/files"])
+        .fails(3, &[&registry.host, "login"]);
 
     let login = |password: &str| {
         // base64 of "me:wrong" and "me:right".
-        let auth = if password == "right" { "bWU6cmlnaHQ=" } else { "bWU6d3Jvbmc=" };
+        let auth = if password == "right" {
+            "bWU6cmlnaHQ="
+        } else {
+            "bWU6d3Jvbmc="
+        };
         std::fs::create_dir_all(place.path("home/.docker")).unwrap();
         let text = json!({ "auths": { &registry.host: { "auth": auth } } }).to_string();
         std::fs::write(place.path("home/.docker/config.json"), text).unwrap();
@@ -52,7 +71,12 @@ fn credentials_that_are_wrong() {
 fn an_image_of_another_platform() {
     let place = Place::new();
     let folder = place.path("layout");
-    layout::image(&folder, ("linux", "s390x"), json!({}), &[tar::Builder::new(Vec::new()).into_inner().unwrap()]);
+    layout::image(
+        &folder,
+        ("linux", "s390x"),
+        json!({}),
+        &[tar::Builder::new(Vec::new()).into_inner().unwrap()],
+    );
     place.dockerfile("FROM base\nCOPY f /f\n").file("f", "f");
     let two = |architecture: &str| {
         let other = place.path(architecture);
@@ -74,7 +98,8 @@ fn an_image_of_another_platform() {
     let mut descriptor = layout::blob(&folder, media_type, index.to_string().as_bytes());
     descriptor["annotations"] = json!({ "org.opencontainers.image.ref.name": "many" });
     layout::index(&folder, &[descriptor]);
-    with_base(&place, &folder, ":many").fails(3, &["s390x", "riscv64", base::architecture(), "Dockerfile:1:"]);
+    with_base(&place, &folder, ":many")
+        .fails(3, &["s390x", "riscv64", base::architecture(), "Dockerfile:1:"]);
 }
 
 #[test]
@@ -86,10 +111,19 @@ fn a_layer_that_is_corrupt() {
     header.set_mode(0o644);
     header.set_size(4);
     tar.append_data(&mut header, "file", &b"data"[..]).unwrap();
-    layout::image(&folder, ("linux", base::architecture()), json!({}), &[tar.into_inner().unwrap()]);
+    layout::image(
+        &folder,
+        ("linux", base::architecture()),
+        json!({}),
+        &[tar.into_inner().unwrap()],
+    );
     let manifest = std::fs::read_to_string(folder.join("index.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
-    let path = |digest: &str| folder.join("blobs/sha256").join(digest.trim_start_matches("sha256:"));
+    let path = |digest: &str| {
+        folder
+            .join("blobs/sha256")
+            .join(digest.trim_start_matches("sha256:"))
+    };
     let manifest = std::fs::read(path(manifest["manifests"][0]["digest"].as_str().unwrap())).unwrap();
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
     let digest = manifest["layers"][0]["digest"].as_str().unwrap().to_owned();
@@ -104,7 +138,10 @@ fn a_layer_that_is_corrupt() {
     place.assert_clean();
     std::fs::write(path(&digest), &whole).unwrap();
     with_base(&place, &folder, "").ok();
-    assert_eq!(std::fs::read_to_string(place.path("out/files/file")).unwrap(), "data");
+    assert_eq!(
+        std::fs::read_to_string(place.path("out/files/file")).unwrap(),
+        "data"
+    );
 }
 
 #[test]

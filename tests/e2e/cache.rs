@@ -8,11 +8,17 @@ fn an_unchanged_build_runs_nothing() {
         skip!("containers need root");
     }
     let place = Place::new();
-    place.dockerfile("FROM base\nCOPY a /a\nRUN cat /a > /b\nRUN cat /proc/sys/kernel/random/uuid > /time\n").file("a", "1");
+    place
+        .dockerfile("FROM base\nCOPY a /a\nRUN cat /a > /b\nRUN cat /proc/sys/kernel/random/uuid > /time\n")
+        .file("a", "1");
     let (first, ran) = place.build_local(&[]);
     assert_eq!(ran.count("CACHED"), 0, "{}", ran.stderr);
     let (second, ran) = place.build_local(&[]);
-    assert!(!ran.stderr.contains("DONE") || ran.count("CACHED") > 0, "{}", ran.stderr);
+    assert!(
+        !ran.stderr.contains("DONE") || ran.count("CACHED") > 0,
+        "{}",
+        ran.stderr
+    );
     let time = |out: &std::path::Path| std::fs::read_to_string(out.join("time")).unwrap();
     assert_eq!(time(&first), time(&second));
 }
@@ -23,7 +29,10 @@ fn a_changed_file_that_is_not_copied_changes_nothing() {
         skip!("containers need root");
     }
     let place = Place::new();
-    place.dockerfile("FROM base\nCOPY src /src\nRUN cat /proc/sys/kernel/random/uuid > /time\n").file("src/a", "1").file("notes", "1");
+    place
+        .dockerfile("FROM base\nCOPY src /src\nRUN cat /proc/sys/kernel/random/uuid > /time\n")
+        .file("src/a", "1")
+        .file("notes", "1");
     let (first, _) = place.build_local(&[]);
     place.file("notes", "2").file("src/a", "1");
     let (second, _) = place.build_local(&[]);
@@ -52,14 +61,21 @@ fn equal_results_of_a_changed_step_end_the_change() {
     }
     let place = Place::new();
     let text = |comment: &str| {
-        format!("FROM base AS a\nRUN echo same > /out # {comment}\nFROM base\nCOPY --from=a /out /out\nRUN cat /proc/sys/kernel/random/uuid > /time\n")
+        format!(
+            "FROM base AS a\nRUN echo same > /out # {comment}\nFROM base\nCOPY --from=a /out /out\nRUN cat /proc/sys/kernel/random/uuid > /time\n"
+        )
     };
     place.dockerfile(&text("one"));
     let (first, _) = place.build_local(&[]);
     place.dockerfile(&text("two"));
     let (second, ran) = place.build_local(&[]);
     let time = |out: &std::path::Path| std::fs::read_to_string(out.join("time")).unwrap();
-    assert_eq!(time(&first), time(&second), "the copied content is the same:\n{}", ran.stderr);
+    assert_eq!(
+        time(&first),
+        time(&second),
+        "the copied content is the same:\n{}",
+        ran.stderr
+    );
 }
 
 #[test]
@@ -69,9 +85,8 @@ fn no_cache_and_its_filter() {
     }
     let place = Place::new();
     place.dockerfile("FROM base AS a\nRUN cat /proc/sys/kernel/random/uuid > /a\nFROM base\nCOPY --from=a /a /a\nRUN cat /proc/sys/kernel/random/uuid > /b\n");
-    let read = |out: &std::path::Path| {
-        ["a", "b"].map(|name| std::fs::read_to_string(out.join(name)).unwrap())
-    };
+    let read =
+        |out: &std::path::Path| ["a", "b"].map(|name| std::fs::read_to_string(out.join(name)).unwrap());
     let first = read(&place.build_local(&[]).0);
     let second = read(&place.build_local(&["--no-cache"]).0);
     assert!(first[0] != second[0] && first[1] != second[1]);
@@ -85,17 +100,32 @@ fn eight_builds_side_by_side_on_one_store() {
         skip!("containers need root");
     }
     let place = Place::new();
-    let base = format!("base=oci-layout://{}:latest", lapstrake_tests::base::busybox().display());
+    let base = format!(
+        "base=oci-layout://{}:latest",
+        lapstrake_tests::base::busybox().display()
+    );
     let children: Vec<_> = (0..8)
         .map(|n| {
             let folder = place.path(format!("c{n}"));
             std::fs::create_dir(&folder).unwrap();
-            let text = format!("FROM base\nRUN echo common > /common\nRUN echo {} > /own\n", n % 3);
+            let text = format!(
+                "FROM base\nRUN echo common > /common\nRUN echo {} > /own\n",
+                n % 3
+            );
             std::fs::write(folder.join("Dockerfile"), text).unwrap();
             let out = format!("type=local,dest={}", place.path(format!("out/{n}")).display());
             place
                 .command()
-                .args(["build", folder.to_str().unwrap(), "--build-context", &base, "-o", &out, "--progress", "plain"])
+                .args([
+                    "build",
+                    folder.to_str().unwrap(),
+                    "--build-context",
+                    &base,
+                    "-o",
+                    &out,
+                    "--progress",
+                    "plain",
+                ])
                 .stdout(std::process::Stdio::piped())
                 .stderr(std::process::Stdio::piped())
                 .spawn()

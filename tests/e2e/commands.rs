@@ -56,7 +56,10 @@ fn the_sandbox_is_dockers() {
         "sys-is-read-only",
         "1",
     ] {
-        assert!(text.lines().any(|found| found == line), "{line:?} is not in\n{text}");
+        assert!(
+            text.lines().any(|found| found == line),
+            "{line:?} is not in\n{text}"
+        );
     }
 }
 
@@ -71,7 +74,11 @@ fn networks() {
     assert!(none.starts_with("lo "), "{none}");
     let refused = place.build(&["--network", "host"]);
     refused.fails(1, &["network.host", "--allow"]);
-    let host = run(&place, &format!("FROM base\n{command}"), &["--network", "host", "--allow", "network.host"]);
+    let host = run(
+        &place,
+        &format!("FROM base\n{command}"),
+        &["--network", "host", "--allow", "network.host"],
+    );
     assert!(host.contains("resolv"), "{host}");
     let (out, _) = place.build_local(&[]);
     for name in ["etc/hosts", "etc/resolv.conf"] {
@@ -85,7 +92,11 @@ fn added_hosts() {
         skip!("containers need root");
     }
     let place = Place::new();
-    let text = run(&place, "FROM base\nRUN grep one /etc/hosts\n", &["--add-host", "one:10.1.2.3"]);
+    let text = run(
+        &place,
+        "FROM base\nRUN grep one /etc/hosts\n",
+        &["--add-host", "one:10.1.2.3"],
+    );
     assert_eq!(text.split_whitespace().collect::<Vec<_>>(), ["10.1.2.3", "one"]);
 }
 
@@ -99,7 +110,14 @@ fn a_failed_command_shows_its_log_its_place_and_its_code() {
     let ran = place.build(&[]);
     ran.fails(
         1,
-        &["on-stdout", "on-stderr", "exit code: 42", "Dockerfile:2:1", "2 | RUN echo on-stdout", "^^^^"],
+        &[
+            "on-stdout",
+            "on-stderr",
+            "exit code: 42",
+            "Dockerfile:2:1",
+            "2 | RUN echo on-stdout",
+            "^^^^",
+        ],
     );
     place.dockerfile("FROM base\nRUN [\"/no/such/program\"]\n");
     place.build(&[]).fails(1, &["/no/such/program", "Dockerfile:2:1"]);
@@ -152,7 +170,12 @@ fn a_timeout_ends_the_whole_tree() {
     }
     let place = Place::new();
     place.dockerfile("FROM base\nRUN (sleep 71717 &) ; sleep 71717\n");
-    place.build(&["--step-timeout", "1"]).fails(1, &["Dockerfile:2:1", "--step-timeout"]);
-    assert_eq!(lapstrake_tests::place::processes_with("71717"), Vec::<String>::new());
+    place
+        .build(&["--step-timeout", "1"])
+        .fails(1, &["Dockerfile:2:1", "--step-timeout"]);
+    assert_eq!(
+        lapstrake_tests::place::processes_with("71717"),
+        Vec::<String>::new()
+    );
     place.assert_clean();
 }

@@ -10,7 +10,12 @@ fn copy_of_files_directories_and_wildcards() {
     place.dockerfile(
         "FROM scratch\nWORKDIR /app\nCOPY a.txt ./\nCOPY dir sub/\nCOPY *.md /docs/\nCOPY [\"with space\", \"/x y\"]\n",
     );
-    place.file("a.txt", "a").file("dir/b.txt", "b").file("dir/.hidden", "h").file("1.md", "1").file("2.md", "2");
+    place
+        .file("a.txt", "a")
+        .file("dir/b.txt", "b")
+        .file("dir/.hidden", "h")
+        .file("1.md", "1")
+        .file("2.md", "2");
     place.file("with space", "s");
     let (out, _) = place.build_local(&[]);
     let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
@@ -24,11 +29,19 @@ fn copy_of_files_directories_and_wildcards() {
 #[test]
 fn dockerignore_and_its_exceptions() {
     let place = Place::new();
-    place.dockerfile("FROM scratch\nCOPY . /\n").file(".dockerignore", "*.log\n!keep.log\nnode_modules\nDockerfile\n");
-    place.file("a.log", "").file("keep.log", "").file("node_modules/x/y", "").file("src/z", "");
+    place
+        .dockerfile("FROM scratch\nCOPY . /\n")
+        .file(".dockerignore", "*.log\n!keep.log\nnode_modules\nDockerfile\n");
+    place
+        .file("a.log", "")
+        .file("keep.log", "")
+        .file("node_modules/x/y", "")
+        .file("src/z", "");
     let (out, _) = place.build_local(&[]);
-    let mut names: Vec<_> =
-        std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = std::fs::read_dir(&out)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     assert_eq!(names, [".dockerignore", "keep.log", "src"]);
 }
@@ -39,9 +52,7 @@ fn owners_and_modes() {
         skip!("owners need root");
     }
     let place = Place::new();
-    place.dockerfile(
-        "FROM base\nCOPY --chown=user a /a\nCOPY --chown=12:34 --chmod=0640 a /b\nCOPY a /c\n",
-    );
+    place.dockerfile("FROM base\nCOPY --chown=user a /a\nCOPY --chown=12:34 --chmod=0640 a /b\nCOPY a /c\n");
     place.file("a", "x");
     let file = place.path("context/a");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -108,9 +119,15 @@ fn a_link_in_the_way_does_not_lead_out_of_the_image() {
     std::fs::create_dir(place.path("outside")).unwrap();
     let target = place.path("outside");
     std::os::unix::fs::symlink(&target, place.path("context/link")).unwrap();
-    place.file("f", "f").dockerfile("FROM scratch\nCOPY . /\nCOPY f /link/f\n");
+    place
+        .file("f", "f")
+        .dockerfile("FROM scratch\nCOPY . /\nCOPY f /link/f\n");
     let (out, _) = place.build_local(&[]);
-    assert_eq!(std::fs::read_dir(&target).unwrap().count(), 0, "the build wrote outside of the image");
+    assert_eq!(
+        std::fs::read_dir(&target).unwrap().count(),
+        0,
+        "the build wrote outside of the image"
+    );
     let inside = out.join(target.strip_prefix("/").unwrap()).join("f");
     assert_eq!(std::fs::read_to_string(inside).unwrap(), "f");
 }

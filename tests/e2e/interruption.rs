@@ -9,16 +9,34 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// Starts a build whose step sleeps, and waits until it does.
 fn sleeping(place: &Place, mark: &str) -> std::process::Child {
-    place.dockerfile(&format!("FROM base\nRUN (sleep {mark} &); echo begun; sleep {mark}\n"));
-    let base = format!("base=oci-layout://{}:latest", lapstrake_tests::base::busybox().display());
+    place.dockerfile(&format!(
+        "FROM base\nRUN (sleep {mark} &); echo begun; sleep {mark}\n"
+    ));
+    let base = format!(
+        "base=oci-layout://{}:latest",
+        lapstrake_tests::base::busybox().display()
+    );
     let child = place
         .command()
-        .args(["build", "context", "--progress", "plain", "--build-context", &base])
+        .args([
+            "build",
+            "context",
+            "--progress",
+            "plain",
+            "--build-context",
+            &base,
+        ])
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    wait(|| processes_with(&format!("sleep {mark}")).iter().filter(|line| line.starts_with("sleep")).count() >= 2);
+    wait(|| {
+        processes_with(&format!("sleep {mark}"))
+            .iter()
+            .filter(|line| line.starts_with("sleep"))
+            .count()
+            >= 2
+    });
     child
 }
 

@@ -12,9 +12,14 @@ fn llb(place: &Place, more: &[&str]) -> lapstrake_tests::Ran {
 #[test]
 fn the_four_forms() {
     let place = Place::new();
-    place.dockerfile("# syntax=docker/dockerfile:1\nFROM base\nRUN false\nCOPY a /a\n").file("a", "a");
+    place
+        .dockerfile("# syntax=docker/dockerfile:1\nFROM base\nRUN false\nCOPY a /a\n")
+        .file("a", "a");
     let text = llb(&place, &[]).ok().stdout;
-    assert!(text.contains("/bin/sh -c false") || text.contains("\"false\""), "{text}");
+    assert!(
+        text.contains("/bin/sh -c false") || text.contains("\"false\""),
+        "{text}"
+    );
     let json = llb(&place, &["--format", "json"]).ok().stdout;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert!(json.is_object());

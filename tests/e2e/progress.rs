@@ -10,7 +10,12 @@ fn plain_looks_as_buildkits() {
     let place = Place::new();
     place.dockerfile("FROM base\nRUN echo hi\n");
     let log = place.build(&[]).ok().stderr;
-    for text in ["#1 [internal] load build definition from Dockerfile\n", "RUN echo hi\n", " hi\n", " DONE "] {
+    for text in [
+        "#1 [internal] load build definition from Dockerfile\n",
+        "RUN echo hi\n",
+        " hi\n",
+        " DONE ",
+    ] {
         assert!(log.contains(text), "{text:?} is not in\n{log}");
     }
 }
@@ -43,7 +48,10 @@ fn a_terminal_is_drawn_in_place() {
     }
     let place = Place::new();
     place.dockerfile("FROM base\nRUN echo hi; sleep 0.4\n");
-    let base = format!("base=oci-layout://{}:latest", lapstrake_tests::base::busybox().display());
+    let base = format!(
+        "base=oci-layout://{}:latest",
+        lapstrake_tests::base::busybox().display()
+    );
     let command = format!(
         "{} build context --progress tty --build-context {base}",
         lapstrake_tests::place::program().display()
@@ -56,12 +64,20 @@ fn a_terminal_is_drawn_in_place() {
         .current_dir(place.path(""))
         .stdin(std::process::Stdio::null())
         .output();
-    let Ok(output) = output else { skip!("script(1) is not installed") };
+    let Ok(output) = output else {
+        skip!("script(1) is not installed")
+    };
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
-    assert!(text.contains("[+] Building") && text.contains("FINISHED"), "{text}");
+    assert!(
+        text.contains("[+] Building") && text.contains("FINISHED"),
+        "{text}"
+    );
     assert!(text.contains("\u{1b}["), "nothing is drawn over:\n{text}");
-    assert!(text.contains(" => => # hi"), "no log of the running step:\n{text}");
+    assert!(
+        text.contains(" => => # hi"),
+        "no log of the running step:\n{text}"
+    );
 }
 
 #[test]
@@ -74,7 +90,9 @@ fn quiet_says_nothing_unless_something_fails() {
     let ran = place.build(&["--progress", "quiet", "-o", "type=cacheonly"]).ok();
     assert_eq!(ran.stderr, "");
     place.dockerfile("FROM base\nRUN echo the-log; exit 1\n");
-    place.build(&["--progress", "quiet"]).fails(1, &["the-log", "exit code: 1"]);
+    place
+        .build(&["--progress", "quiet"])
+        .fails(1, &["the-log", "exit code: 1"]);
 }
 
 #[test]
@@ -86,6 +104,9 @@ fn the_whole_log_of_a_failed_step() {
     place.dockerfile("FROM base\nRUN seq 1 5000; exit 1\n");
     let ran = place.build(&["--progress", "quiet"]).fails(1, &[]);
     for n in [1, 2500, 5000] {
-        assert!(ran.stderr.lines().any(|line| line.ends_with(&format!(" {n}"))), "{n} is missing");
+        assert!(
+            ran.stderr.lines().any(|line| line.ends_with(&format!(" {n}"))),
+            "{n} is missing"
+        );
     }
 }

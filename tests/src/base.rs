@@ -11,7 +11,10 @@ use crate::layout;
 /// Where things that several tests and runs share are kept.
 fn shared() -> PathBuf {
     let own = std::env::current_exe().unwrap();
-    let target = own.ancestors().find(|folder| folder.ends_with("target")).map(Path::to_owned);
+    let target = own
+        .ancestors()
+        .find(|folder| folder.ends_with("target"))
+        .map(Path::to_owned);
     target.unwrap_or_else(std::env::temp_dir).join("tests")
 }
 
@@ -21,25 +24,57 @@ pub fn busybox() -> &'static Path {
     LAYOUT.get_or_init(|| {
         let program = std::fs::read("/bin/busybox").expect("busybox-static is installed");
         let mut tar = tar::Builder::new(Vec::new());
-        for folder in ["bin", "dev", "etc", "home", "proc", "root", "sys", "tmp", "usr", "usr/bin", "var"] {
+        for folder in [
+            "bin", "dev", "etc", "home", "proc", "root", "sys", "tmp", "usr", "usr/bin", "var",
+        ] {
             let mode = if folder == "tmp" { 0o1777 } else { 0o755 };
             entry(&mut tar, folder, tar::EntryType::Directory, mode, b"", None);
         }
-        entry(&mut tar, "bin/busybox", tar::EntryType::Regular, 0o755, &program, None);
-        let applets = Command::new("/bin/busybox").arg("--list").output().unwrap().stdout;
+        entry(
+            &mut tar,
+            "bin/busybox",
+            tar::EntryType::Regular,
+            0o755,
+            &program,
+            None,
+        );
+        let applets = Command::new("/bin/busybox")
+            .arg("--list")
+            .output()
+            .unwrap()
+            .stdout;
         let applets = String::from_utf8(applets).unwrap();
         for applet in applets.lines().filter(|name| *name != "busybox") {
-            entry(&mut tar, &format!("bin/{applet}"), tar::EntryType::Symlink, 0o777, b"", Some("busybox"));
+            entry(
+                &mut tar,
+                &format!("bin/{applet}"),
+                tar::EntryType::Symlink,
+                0o777,
+                b"",
+                Some("busybox"),
+            );
         }
         let passwd = b"root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home:/bin/sh\n";
-        entry(&mut tar, "etc/passwd", tar::EntryType::Regular, 0o644, passwd, None);
+        entry(
+            &mut tar,
+            "etc/passwd",
+            tar::EntryType::Regular,
+            0o644,
+            passwd,
+            None,
+        );
         let group = b"root:x:0:\nuser:x:1000:\nextra:x:2000:user\n";
         entry(&mut tar, "etc/group", tar::EntryType::Regular, 0o644, group, None);
         let folder = shared().join(format!("busybox-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         let config = json!({ "Env": ["PATH=/bin:/usr/bin"], "Cmd": ["/bin/sh"] });
-        layout::image(&folder, ("linux", architecture()), config, &[tar.into_inner().unwrap()]);
+        layout::image(
+            &folder,
+            ("linux", architecture()),
+            config,
+            &[tar.into_inner().unwrap()],
+        );
         let place = shared().join("busybox");
         // Several test processes may do this at once: each renames its own whole folder.
         let _ = std::fs::remove_dir_all(&place);

@@ -8,7 +8,10 @@ use sha2::{Digest, Sha256};
 
 /// `sha256:…` of bytes.
 pub fn digest(data: &[u8]) -> String {
-    let hex: String = Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = Sha256::digest(data)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("sha256:{hex}")
 }
 
@@ -39,15 +42,22 @@ pub fn image(layout: &Path, platform: (&str, &str), config: Value, layers: &[Vec
         "rootfs": { "type": "layers", "diff_ids": diff_ids },
         "history": layers.iter().map(|_| json!({ "created_by": "test base" })).collect::<Vec<_>>(),
     });
-    let config = blob(layout, "application/vnd.oci.image.config.v1+json", config.to_string().as_bytes());
+    let config = blob(
+        layout,
+        "application/vnd.oci.image.config.v1+json",
+        config.to_string().as_bytes(),
+    );
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "config": config,
         "layers": descriptors,
     });
-    let mut descriptor =
-        blob(layout, "application/vnd.oci.image.manifest.v1+json", manifest.to_string().as_bytes());
+    let mut descriptor = blob(
+        layout,
+        "application/vnd.oci.image.manifest.v1+json",
+        manifest.to_string().as_bytes(),
+    );
     descriptor["annotations"] = json!({ "org.opencontainers.image.ref.name": "latest" });
     index(layout, &[descriptor.clone()]);
     descriptor

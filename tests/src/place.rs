@@ -27,7 +27,10 @@ impl Ran {
     /// Takes a finished process.
     pub fn of(output: Output) -> Self {
         use std::os::unix::process::ExitStatusExt;
-        let code = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or_default());
+        let code = output
+            .status
+            .code()
+            .unwrap_or_else(|| 128 + output.status.signal().unwrap_or_default());
         Self {
             code,
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -39,16 +42,28 @@ impl Ran {
     /// Fails the test unless the run was good.
     #[track_caller]
     pub fn ok(self) -> Self {
-        assert_eq!(self.code, 0, "the run failed\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code, 0,
+            "the run failed\nstdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
         self
     }
 
     /// Fails the test unless the run failed with this code and said all of this on standard error.
     #[track_caller]
     pub fn fails(self, code: i32, texts: &[&str]) -> Self {
-        assert_eq!(self.code, code, "exit code\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code, code,
+            "exit code\nstdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
         for text in texts {
-            assert!(self.stderr.contains(text), "{text:?} is not in standard error:\n{}", self.stderr);
+            assert!(
+                self.stderr.contains(text),
+                "{text:?} is not in standard error:\n{}",
+                self.stderr
+            );
         }
         // The program's own panic, and not one that a frontend logged.
         let panicked = self.stderr.contains("thread '") && self.stderr.contains("panicked at");
@@ -60,7 +75,10 @@ impl Ran {
     pub fn count(&self, state: &str) -> usize {
         self.stderr
             .lines()
-            .filter(|line| line.strip_prefix('#').is_some_and(|line| line.split(' ').nth(1) == Some(state)))
+            .filter(|line| {
+                line.strip_prefix('#')
+                    .is_some_and(|line| line.split(' ').nth(1) == Some(state))
+            })
             .count()
     }
 }
@@ -74,7 +92,10 @@ impl Default for Place {
 impl Place {
     /// A new, empty place.
     pub fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("lapstrake-test-").tempdir().unwrap();
+        let folder = tempfile::Builder::new()
+            .prefix("lapstrake-test-")
+            .tempdir()
+            .unwrap();
         for name in ["context", "home", "out"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
@@ -145,7 +166,10 @@ impl Place {
     /// Builds to a directory of files and returns it.
     #[track_caller]
     pub fn build_local(&self, more: &[&str]) -> (PathBuf, Ran) {
-        let out = self.path("out").join(format!("local-{}", std::fs::read_dir(self.path("out")).unwrap().count()));
+        let out = self.path("out").join(format!(
+            "local-{}",
+            std::fs::read_dir(self.path("out")).unwrap().count()
+        ));
         let spec = format!("type=local,dest={}", out.display());
         let ran = self.build(&[&["-o", &spec], more].concat()).ok();
         (out, ran)
@@ -162,14 +186,20 @@ impl Place {
             let left: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
             assert!(left.is_empty(), "temporary files are left behind: {left:?}");
         }
-        assert_eq!(processes_with(here), Vec::<String>::new(), "processes are left behind");
+        assert_eq!(
+            processes_with(here),
+            Vec::<String>::new(),
+            "processes are left behind"
+        );
     }
 }
 
 /// Command lines of running processes that mention a text.
 pub fn processes_with(text: &str) -> Vec<String> {
     let own = std::process::id().to_string();
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()) && *name != own)
@@ -186,8 +216,16 @@ pub fn program() -> PathBuf {
     }
     let own = std::env::current_exe().unwrap();
     let folder = own.parent().unwrap();
-    let folder = if folder.ends_with("deps") { folder.parent().unwrap() } else { folder };
+    let folder = if folder.ends_with("deps") {
+        folder.parent().unwrap()
+    } else {
+        folder
+    };
     let program = folder.join("lapstrake");
-    assert!(program.is_file(), "{} is not built: run `make test`, or cargo build first", program.display());
+    assert!(
+        program.is_file(),
+        "{} is not built: run `make test`, or cargo build first",
+        program.display()
+    );
     program
 }

@@ -40,7 +40,10 @@ impl Registry {
                 .unwrap();
             let file = folder.join("htpasswd");
             std::fs::write(&file, output.stdout).unwrap();
-            config += &format!("auth:\n  htpasswd:\n    realm: test\n    path: {}\n", file.display());
+            config += &format!(
+                "auth:\n  htpasswd:\n    realm: test\n    path: {}\n",
+                file.display()
+            );
         }
         let file = folder.join("registry.yml");
         std::fs::write(&file, config).unwrap();
@@ -52,22 +55,34 @@ impl Registry {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let registry = Self { child, host: format!("localhost:{port}"), data };
+        let registry = Self {
+            child,
+            host: format!("localhost:{port}"),
+            data,
+        };
         wait_for("the registry", || TcpStream::connect(("127.0.0.1", port)).is_ok());
         Some(registry)
     }
 
     /// Puts an image of an OCI layout into the registry with skopeo. False: skopeo is not installed.
     pub fn push(&self, layout: &Path, name: &str, login: Option<&str>) -> bool {
-        let Some(skopeo) = find_program("skopeo") else { return false };
+        let Some(skopeo) = find_program("skopeo") else {
+            return false;
+        };
         let mut command = Command::new(skopeo);
         command.args(["copy", "--all", "--dest-tls-verify=false", "--quiet"]);
         if let Some(login) = login {
             command.args(["--dest-creds", login]);
         }
-        command.arg(format!("oci:{}:latest", layout.display())).arg(format!("docker://{}/{name}", self.host));
+        command
+            .arg(format!("oci:{}:latest", layout.display()))
+            .arg(format!("docker://{}/{name}", self.host));
         let output = command.output().unwrap();
-        assert!(output.status.success(), "skopeo: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "skopeo: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         true
     }
 }
@@ -92,7 +107,12 @@ impl Engine {
         let program = find_program("dockerd")?;
         std::fs::create_dir_all(folder).unwrap();
         let mut child = Command::new(program)
-            .args(["--iptables=false", "--bridge=none", "--ip-forward=false", "--storage-driver=overlay2"])
+            .args([
+                "--iptables=false",
+                "--bridge=none",
+                "--ip-forward=false",
+                "--storage-driver=overlay2",
+            ])
             .arg("--data-root")
             .arg(folder.join("data"))
             .arg("--exec-root")
@@ -111,7 +131,10 @@ impl Engine {
             let lines = BufReader::new(stderr).lines().map_while(Result::ok);
             lines.collect::<Vec<_>>()
         });
-        let engine = Self { child, folder: folder.to_owned() };
+        let engine = Self {
+            child,
+            folder: folder.to_owned(),
+        };
         let began = Instant::now();
         while began.elapsed() < START {
             if engine.docker(&["version"]).is_ok() {
@@ -121,7 +144,10 @@ impl Engine {
         }
         drop(engine);
         let lines = log.join().unwrap_or_default();
-        eprintln!("dockerd did not start:\n{}", lines[lines.len().saturating_sub(10)..].join("\n"));
+        eprintln!(
+            "dockerd did not start:\n{}",
+            lines[lines.len().saturating_sub(10)..].join("\n")
+        );
         None
     }
 
@@ -171,7 +197,11 @@ impl Drop for Engine {
 
 /// A port that nobody listens on.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 fn wait_for(what: &str, ready: impl Fn() -> bool) {

@@ -61,11 +61,20 @@ impl Config {
     pub fn load(path: &Path, must_exist: bool) -> Result<Self, ConfigError> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => return Ok(Self::default()),
-            Err(source) => return Err(ConfigError::Read { path: path.to_owned(), source }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {
+                return Ok(Self::default());
+            }
+            Err(source) => {
+                return Err(ConfigError::Read {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
         };
-        toml::from_str(&text)
-            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })
+        toml::from_str(&text).map_err(|source| ConfigError::Parse {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })
     }
 }
 
@@ -76,7 +85,8 @@ mod tests {
     #[test]
     fn reads_registries() {
         let config: Config =
-            toml::from_str("jobs = 3\n[registry.\"localhost:5000\"]\nhttp = true\nmirrors = [\"m:1\"]\n").unwrap();
+            toml::from_str("jobs = 3\n[registry.\"localhost:5000\"]\nhttp = true\nmirrors = [\"m:1\"]\n")
+                .unwrap();
         assert_eq!(config.jobs, Some(3));
         assert_eq!(config.registry.hosts["localhost:5000"].http, Some(true));
     }
@@ -86,9 +96,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("lapstrake.toml");
         std::fs::write(&path, "job = 3\n").unwrap();
-        assert!(matches!(Config::load(&path, true), Err(ConfigError::Parse { .. })));
+        assert!(matches!(
+            Config::load(&path, true),
+            Err(ConfigError::Parse { .. })
+        ));
         let missing = directory.path().join("no.toml");
         assert!(Config::load(&missing, false).is_ok());
-        assert!(matches!(Config::load(&missing, true), Err(ConfigError::Read { .. })));
+        assert!(matches!(
+            Config::load(&missing, true),
+            Err(ConfigError::Read { .. })
+        ));
     }
 }

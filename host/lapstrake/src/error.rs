@@ -43,10 +43,8 @@ pub enum Error {
     #[error(transparent)]
     BuildFile(#[from] BuildFileError),
     /// The syntax line or `--frontend` names nothing that can be used.
-    #[error("cannot use the frontend {reference}")]
+    #[error("cannot use the frontend")]
     Resolve {
-        /// The reference.
-        reference: String,
         /// Where the build file says so.
         place: Option<Box<(SourceFile, SourceRange)>>,
         /// Why not.
@@ -106,6 +104,8 @@ pub enum Error {
 pub struct FrontendFailure {
     /// What went wrong.
     pub source: FrontendError,
+    /// Name of the frontend.
+    pub frontend: String,
     /// Where the build file names the frontend, if it does.
     pub place: Option<(SourceFile, SourceRange)>,
     /// Whether an answer that it got was a failure of a registry, the network or the store.
@@ -129,7 +129,9 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::BuildFile(_) | Self::Resolve { .. } | Self::Write { .. } => Kind::Build,
-            Self::Frontend(failure) if matches!(failure.source, FrontendError::Cancelled) => Kind::Interrupted,
+            Self::Frontend(failure) if matches!(failure.source, FrontendError::Cancelled) => {
+                Kind::Interrupted
+            }
             Self::Frontend(failure) if failure.environment => Kind::Environment,
             Self::Frontend(_) => Kind::Build,
             Self::Solve(failure) => match &failure.source {
@@ -174,7 +176,9 @@ impl Error {
             Self::BuildFile(BuildFileError::NotUtf8 { file, range, .. }) => {
                 report::excerpt(&mut out, range, std::slice::from_ref(file));
             }
-            Self::Resolve { place: Some(place), .. } => {
+            Self::Resolve {
+                place: Some(place), ..
+            } => {
                 report::excerpt(&mut out, &place.1, std::slice::from_ref(&place.0));
             }
             _ => {}
@@ -195,10 +199,49 @@ fn render_frontend(out: &mut String, failure: &FrontendFailure) {
             return;
         }
     }
-    let _ = writeln!(out, "error: {}", chain(&failure.source));
+    match &failure.source {
+        FrontendError::Cancelled => {
+            out.push_str("error: interrupted\n");
+            return;
+        }
+        // What a frontend says of the source, or of the host: its syntax line has no part in it.
+        FrontendError::UnknownTarget(_) | FrontendError::HostFailed(_) => {
+            let _ = writeln!(
+                out,
+                "error: the frontend {} says: {}",
+                failure.frontend,
+                chain(&failure.source)
+            );
+            return;
+        }
+        other => {
+            let _ = writeln!(out, "error: {}", chain(other));
+        }
+    }
     if let Some((file, range)) = &failure.place {
         report::excerpt(out, range, std::slice::from_ref(file));
     }
+    if let Some(help) = frontend_help(&failure.source) {
+        let _ = writeln!(out, "  help: {help}");
+    }
+}
+
+/// What to do about a frontend's failure, where its message does not say.
+fn frontend_help(error: &FrontendError) -> Option<&'static str> {
+    Some(match error {
+        FrontendError::Trap { .. }
+        | FrontendError::Malformed { .. }
+        | FrontendError::InvalidResult { .. } => {
+            "this is a bug of the frontend: tell its author, or use another one with --frontend"
+        }
+        FrontendError::OutputTooLarge { .. } | FrontendError::TooMany { .. } => {
+            "this limit is fixed: the frontend has to do less"
+        }
+        FrontendError::OtherVersion { .. } | FrontendError::OtherTypes { .. } => {
+            "build the frontend again with the SDK of this version"
+        }
+        _ => return None,
+    })
 }
 
 fn render_solve(out: &mut String, failure: &SolveFailure) {
@@ -220,7 +263,9 @@ fn render_solve(out: &mut String, failure: &SolveFailure) {
 }
 
 fn solve_hint(error: &SolveError<lapstrake_ops::Error, lapstrake_store::Error>) -> Option<String> {
-    let SolveError::Step(step) = error else { return None };
+    let SolveError::Step(step) = error else {
+        return None;
+    };
     match &step.source {
         lapstrake_ops::Error::Exec(ExecError::TimedOut { .. }) => {
             Some("more time can be given with --step-timeout".to_owned())
@@ -247,7 +292,11 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 /// What kind a failure of the worker is.
 pub fn worker_kind(error: &lapstrake_ops::Error) -> Kind {
-    if error.is_environment() { Kind::Environment } else { Kind::Build }
+    if error.is_environment() {
+        Kind::Environment
+    } else {
+        Kind::Build
+    }
 }
 
 fn export_kind(error: &lapstrake_export::Error) -> Kind {

@@ -4,7 +4,10 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|word| word == "__container") {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == "__container")
+    {
         return lapstrake_ops::exec::helper_main();
     }
     lapstrake::cli::main()

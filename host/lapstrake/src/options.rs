@@ -139,7 +139,9 @@ pub fn entitlement(text: &str) -> Result<Entitlement, SpecError> {
     match text {
         "network.host" => Ok(Entitlement::NetworkHost),
         "security.insecure" => Ok(Entitlement::SecurityInsecure),
-        _ => Err(SpecError(format!("{text:?} is not an entitlement; it is network.host or security.insecure"))),
+        _ => Err(SpecError(format!(
+            "{text:?} is not an entitlement; it is network.host or security.insecure"
+        ))),
     }
 }
 
@@ -176,17 +178,30 @@ fn remote(text: &str) -> Option<&'static str> {
 /// # Errors
 /// Not `NAME=SOURCE`, or a source that this version cannot take.
 pub fn named_context(text: &str) -> Result<(String, NamedSource), SpecError> {
-    let (name, source) = crate::spec::pair(text)
-        .map_err(|_| SpecError(format!("{text:?} is not NAME=SOURCE, such as base=docker-image://debian:12")))?;
+    let (name, source) = crate::spec::pair(text).map_err(|_| {
+        SpecError(format!(
+            "{text:?} is not NAME=SOURCE, such as base=docker-image://debian:12"
+        ))
+    })?;
     // Image names are compared as the Dockerfile writes them: lower case.
     let name = name.to_ascii_lowercase();
     let missing = || SpecError(format!("the context {name} needs something after ="));
     let source = if let Some(reference) = source.strip_prefix("docker-image://") {
-        NamedSource::Image(Some(reference).filter(|text| !text.is_empty()).ok_or_else(missing)?.to_owned())
+        NamedSource::Image(
+            Some(reference)
+                .filter(|text| !text.is_empty())
+                .ok_or_else(missing)?
+                .to_owned(),
+        )
     } else if let Some(layout) = source.strip_prefix("oci-layout://") {
         oci_layout(layout).ok_or_else(missing)?
     } else if let Some(target) = source.strip_prefix("target:") {
-        NamedSource::Target(Some(target).filter(|text| !text.is_empty()).ok_or_else(missing)?.to_owned())
+        NamedSource::Target(
+            Some(target)
+                .filter(|text| !text.is_empty())
+                .ok_or_else(missing)?
+                .to_owned(),
+        )
     } else if let Some(kind) = remote(&source) {
         return Err(SpecError(format!(
             "a {kind} context ({source}) is not in this version; fetch it first and give its directory"
@@ -212,7 +227,11 @@ fn oci_layout(text: &str) -> Option<NamedSource> {
         None => (rest, None),
     };
     let tag = tag.filter(|tag| !tag.is_empty());
-    (!path.is_empty()).then(|| NamedSource::OciLayout { path: path.into(), tag, digest })
+    (!path.is_empty()).then(|| NamedSource::OciLayout {
+        path: path.into(),
+        tag,
+        digest,
+    })
 }
 
 /// Reads a `--build-arg`: without a value it is the environment's, and left out where there is none.
@@ -242,27 +261,58 @@ mod tests {
             tag: tag.map(str::to_owned),
             digest: digest.map(str::to_owned),
         };
-        assert_eq!(named_context("Base=oci-layout://a/b:1").unwrap(), ("base".into(), layout("a/b", Some("1"), None)));
-        assert_eq!(named_context("b=oci-layout://c:x/d").unwrap().1, layout("c:x/d", None, None));
-        assert_eq!(named_context("b=oci-layout://d@sha256:1").unwrap().1, layout("d", None, Some("sha256:1")));
-        assert_eq!(named_context("b=docker-image://x:1").unwrap().1, NamedSource::Image("x:1".into()));
-        assert_eq!(named_context("b=../dir").unwrap().1, NamedSource::Directory("../dir".into()));
+        assert_eq!(
+            named_context("Base=oci-layout://a/b:1").unwrap(),
+            ("base".into(), layout("a/b", Some("1"), None))
+        );
+        assert_eq!(
+            named_context("b=oci-layout://c:x/d").unwrap().1,
+            layout("c:x/d", None, None)
+        );
+        assert_eq!(
+            named_context("b=oci-layout://d@sha256:1").unwrap().1,
+            layout("d", None, Some("sha256:1"))
+        );
+        assert_eq!(
+            named_context("b=docker-image://x:1").unwrap().1,
+            NamedSource::Image("x:1".into())
+        );
+        assert_eq!(
+            named_context("b=../dir").unwrap().1,
+            NamedSource::Directory("../dir".into())
+        );
         assert!(named_context("b").is_err() && named_context("b=").is_err());
-        assert!(named_context("b=https://x/y.git").unwrap_err().0.contains("git context"));
+        assert!(
+            named_context("b=https://x/y.git")
+                .unwrap_err()
+                .0
+                .contains("git context")
+        );
     }
 
     #[test]
     fn contexts() {
         assert_eq!(context("-"), Ok(Context::Empty));
-        assert!(context("https://example.com/x.git#main").unwrap_err().0.contains("git context"));
+        assert!(
+            context("https://example.com/x.git#main")
+                .unwrap_err()
+                .0
+                .contains("git context")
+        );
         assert_eq!(context("."), Ok(Context::Directory(".".into())));
     }
 
     #[test]
     fn build_args() {
         let environment = |name: &str| (name == "HOME").then(|| "/root".to_owned());
-        assert_eq!(build_arg("A=b=c", environment), Ok(Some(("A".into(), "b=c".into()))));
-        assert_eq!(build_arg("HOME", environment), Ok(Some(("HOME".into(), "/root".into()))));
+        assert_eq!(
+            build_arg("A=b=c", environment),
+            Ok(Some(("A".into(), "b=c".into())))
+        );
+        assert_eq!(
+            build_arg("HOME", environment),
+            Ok(Some(("HOME".into(), "/root".into())))
+        );
         assert_eq!(build_arg("NONE", environment), Ok(None));
         assert!(build_arg("=x", environment).is_err());
     }

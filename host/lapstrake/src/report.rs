@@ -38,8 +38,14 @@ pub fn diagnostic(diagnostic: &Diagnostic, sources: &[SourceFile]) -> String {
 
 /// Writes a place: `--> file:line:column`, the source lines, and carets under the range.
 pub fn excerpt(out: &mut String, range: &SourceRange, sources: &[SourceFile]) {
-    let Some(source) = sources.get(range.file as usize) else { return };
-    let _ = writeln!(out, "  --> {}:{}:{}", source.name, range.start.line, range.start.column);
+    let Some(source) = sources.get(range.file as usize) else {
+        return;
+    };
+    let _ = writeln!(
+        out,
+        "  --> {}:{}:{}",
+        source.name, range.start.line, range.start.column
+    );
     let end = if range.stop.line > range.start.line && range.stop.column <= 1 {
         range.stop.line - 1
     } else {
@@ -47,17 +53,36 @@ pub fn excerpt(out: &mut String, range: &SourceRange, sources: &[SourceFile]) {
     };
     let last = end.min(range.start.line.saturating_add(MOST_LINES - 1));
     let gutter = last.to_string().len();
-    let mut lines = source.text.split('\n').skip(range.start.line.saturating_sub(1) as usize);
+    let mut lines = source
+        .text
+        .split('\n')
+        .skip(range.start.line.saturating_sub(1) as usize);
     let _ = writeln!(out, " {:gutter$} |", "");
     for number in range.start.line..=last {
         let Some(line) = lines.next() else { break };
         let line = line.strip_suffix('\r').unwrap_or(line);
         let _ = writeln!(out, " {number:gutter$} | {}", line.replace('\t', "    "));
-        let from = if number == range.start.line { range.start.column.saturating_sub(1) as usize } else { indent(line) };
-        let to = if number == range.stop.line { range.stop.column.saturating_sub(1) as usize } else { line.len() };
+        let from = if number == range.start.line {
+            range.start.column.saturating_sub(1) as usize
+        } else {
+            indent(line)
+        };
+        let to = if number == range.stop.line {
+            range.stop.column.saturating_sub(1) as usize
+        } else {
+            line.len()
+        };
         let before = width(line.get(..from.min(line.len())).unwrap_or(line));
-        let under = line.get(from.min(line.len())..to.min(line.len()).max(from.min(line.len()))).map_or(1, width);
-        let _ = writeln!(out, " {:gutter$} | {}{}", "", " ".repeat(before), "^".repeat(under.max(1)));
+        let under = line
+            .get(from.min(line.len())..to.min(line.len()).max(from.min(line.len())))
+            .map_or(1, width);
+        let _ = writeln!(
+            out,
+            " {:gutter$} | {}{}",
+            "",
+            " ".repeat(before),
+            "^".repeat(under.max(1))
+        );
     }
     if last < end {
         let _ = writeln!(out, " {:gutter$} | … {} more lines", "", end - last);
@@ -81,11 +106,19 @@ mod tests {
 
     fn range(from: (u32, u32), to: (u32, u32)) -> SourceRange {
         let position = |(line, column)| Position { line, column };
-        SourceRange { file: 0, start: position(from), stop: position(to) }
+        SourceRange {
+            file: 0,
+            start: position(from),
+            stop: position(to),
+        }
     }
 
     fn show(text: &str, range: SourceRange) -> String {
-        let sources = [SourceFile { name: "Dockerfile".into(), language: String::new(), text: text.into() }];
+        let sources = [SourceFile {
+            name: "Dockerfile".into(),
+            language: String::new(),
+            text: text.into(),
+        }];
         let mut out = String::new();
         excerpt(&mut out, &range, &sources);
         out
@@ -106,12 +139,20 @@ mod tests {
     #[test]
     fn several_lines() {
         let text = show("RUN a \\\n  b\n", range((1, 1), (2, 4)));
-        assert_eq!(text, "  --> Dockerfile:1:1\n   |\n 1 | RUN a \\\n   | ^^^^^^^\n 2 |   b\n   |   ^\n");
+        assert_eq!(
+            text,
+            "  --> Dockerfile:1:1\n   |\n 1 | RUN a \\\n   | ^^^^^^^\n 2 |   b\n   |   ^\n"
+        );
     }
 
     #[test]
     fn a_range_outside_of_the_text_is_no_panic() {
-        for bad in [range((9, 9), (9, 10)), range((1, 50), (1, 60)), range((2, 1), (1, 1)), range((0, 0), (0, 0))] {
+        for bad in [
+            range((9, 9), (9, 10)),
+            range((1, 50), (1, 60)),
+            range((2, 1), (1, 1)),
+            range((0, 0), (0, 0)),
+        ] {
             show("FROM ä", bad);
         }
         show("ää", range((1, 2), (1, 4)));

@@ -52,8 +52,10 @@ fn boolean(key: &str, value: Option<&str>) -> Result<bool, SpecError> {
 }
 
 fn unknown(what: &str, key: &str, known: &[&str]) -> SpecError {
-    let hint = closest(key, known.iter().copied())
-        .map_or_else(|| format!("it is one of {}", known.join(", ")), |word| format!("did you mean {word:?}?"));
+    let hint = closest(key, known.iter().copied()).map_or_else(
+        || format!("it is one of {}", known.join(", ")),
+        |word| format!("did you mean {word:?}?"),
+    );
     SpecError(format!("unknown {what} {key:?}; {hint}"))
 }
 
@@ -104,8 +106,16 @@ pub struct Output {
 }
 
 const OUTPUT_TYPES: [&str; 5] = ["oci", "docker", "local", "tar", "cacheonly"];
-const OUTPUT_KEYS: [&str; 8] =
-    ["type", "dest", "name", "tar", "compression", "compression-level", "force-compression", "annotation"];
+const OUTPUT_KEYS: [&str; 8] = [
+    "type",
+    "dest",
+    "name",
+    "tar",
+    "compression",
+    "compression-level",
+    "force-compression",
+    "annotation",
+];
 
 /// Reads one `--output`: a list of keys, a directory, or `-`.
 ///
@@ -134,7 +144,11 @@ pub fn output(text: &str) -> Result<Output, SpecError> {
     let (mut kind, mut tar) = (None, None);
     for field in fields(text)? {
         let (key, value) = key_value(&field);
-        let needed = || value.map(str::to_owned).ok_or_else(|| SpecError(format!("{key} needs a value")));
+        let needed = || {
+            value
+                .map(str::to_owned)
+                .ok_or_else(|| SpecError(format!("{key} needs a value")))
+        };
         match key.as_str() {
             "type" => kind = Some(needed()?),
             "dest" => {
@@ -144,7 +158,9 @@ pub fn output(text: &str) -> Result<Output, SpecError> {
                     path => Destination::Path(path.into()),
                 });
             }
-            "name" => out.names.extend(needed()?.split(',').map(|name| name.trim().to_owned())),
+            "name" => out
+                .names
+                .extend(needed()?.split(',').map(|name| name.trim().to_owned())),
             "tar" => tar = Some(boolean(&key, value)?),
             "compression" => {
                 out.compression = match needed()?.as_str() {
@@ -156,7 +172,9 @@ pub fn output(text: &str) -> Result<Output, SpecError> {
             }
             "compression-level" => {
                 let level = needed()?;
-                let number = level.parse().map_err(|_| SpecError(format!("compression-level={level}: not a number")))?;
+                let number = level
+                    .parse()
+                    .map_err(|_| SpecError(format!("compression-level={level}: not a number")))?;
                 out.compression_level = Some(number);
             }
             "force-compression" => out.force_compression = boolean(&key, value)?,
@@ -164,29 +182,40 @@ pub fn output(text: &str) -> Result<Output, SpecError> {
                 // The key's own case counts, so it is taken from the field.
                 Some(_) => {
                     let name = field.split_once('=').map_or("", |(key, _)| key.trim());
-                    out.annotations.push((name["annotation.".len()..].to_owned(), needed()?));
+                    out.annotations
+                        .push((name["annotation.".len()..].to_owned(), needed()?));
                 }
                 None => return Err(unknown("output key", other, &OUTPUT_KEYS)),
             },
         }
     }
     out.kind = match kind.as_deref() {
-        Some("oci") => OutputKind::Oci { tar: tar.unwrap_or(true) },
+        Some("oci") => OutputKind::Oci {
+            tar: tar.unwrap_or(true),
+        },
         Some("docker") => OutputKind::Docker,
         Some("local") => OutputKind::Local,
         Some("tar") => OutputKind::Tar,
         Some("cacheonly") => OutputKind::CacheOnly,
         Some(other @ ("image" | "registry")) => {
-            let message = format!("output type {other:?} is not in this version; use type=oci and push the result");
+            let message =
+                format!("output type {other:?} is not in this version; use type=oci and push the result");
             return Err(SpecError(message));
         }
         Some(other) => return Err(unknown("output type", other, &OUTPUT_TYPES)),
-        None => return Err(SpecError(format!("an output needs a type: one of {}", OUTPUT_TYPES.join(", ")))),
+        None => {
+            return Err(SpecError(format!(
+                "an output needs a type: one of {}",
+                OUTPUT_TYPES.join(", ")
+            )));
+        }
     };
     match (out.kind, &out.destination) {
         (OutputKind::CacheOnly, _) => out.destination = None,
         (OutputKind::Local | OutputKind::Oci { tar: false }, Some(Destination::Stdout)) => {
-            return Err(SpecError("a directory cannot be written to standard output".to_owned()));
+            return Err(SpecError(
+                "a directory cannot be written to standard output".to_owned(),
+            ));
         }
         (OutputKind::Local | OutputKind::Oci { tar: false }, None) => {
             return Err(SpecError("this output needs dest=DIRECTORY".to_owned()));
@@ -226,7 +255,9 @@ pub fn secret(text: &str) -> Result<Secret, SpecError> {
     let (mut id, mut src, mut env, mut kind) = (None, None, None, None);
     for field in fields(text)? {
         let (key, value) = key_value(&field);
-        let value = value.map(str::to_owned).ok_or_else(|| SpecError(format!("{key} needs a value")))?;
+        let value = value
+            .map(str::to_owned)
+            .ok_or_else(|| SpecError(format!("{key} needs a value")))?;
         match key.as_str() {
             "id" => id = Some(value),
             "src" | "source" => src = Some(value),
@@ -238,7 +269,9 @@ pub fn secret(text: &str) -> Result<Secret, SpecError> {
     if let Some(kind) = kind.as_deref().filter(|kind| !matches!(*kind, "file" | "env")) {
         return Err(unknown("secret type", kind, &["file", "env"]));
     }
-    let id = id.filter(|id| !id.is_empty()).ok_or_else(|| SpecError("a secret needs id=NAME".to_owned()))?;
+    let id = id
+        .filter(|id| !id.is_empty())
+        .ok_or_else(|| SpecError("a secret needs id=NAME".to_owned()))?;
     let from = match (src, env) {
         (Some(_), Some(_)) => return Err(SpecError("a secret has either src or env".to_owned())),
         (Some(path), None) if kind.as_deref() == Some("env") => SecretFrom::Env(path),
@@ -272,9 +305,16 @@ pub fn platforms(text: &str) -> Result<Vec<lapstrake_llb::Platform>, SpecError> 
 
 fn platform(text: &str) -> Result<lapstrake_llb::Platform, SpecError> {
     let parts: Vec<&str> = text.split('/').collect();
-    let error = || SpecError(format!("{text:?} is not a platform such as linux/amd64 or linux/arm64/v8"));
+    let error = || {
+        SpecError(format!(
+            "{text:?} is not a platform such as linux/amd64 or linux/arm64/v8"
+        ))
+    };
     let good = |part: &&str| {
-        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+        !part.is_empty()
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
     };
     if text == "local" {
         return Ok(crate::platform::host());
@@ -297,7 +337,9 @@ fn platform(text: &str) -> Result<lapstrake_llb::Platform, SpecError> {
 pub fn size(text: &str) -> Result<u64, SpecError> {
     let error = || SpecError(format!("{text:?} is not a size such as 512m or 1g"));
     let lower = text.trim().to_ascii_lowercase();
-    let digits = lower.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(lower.len());
+    let digits = lower
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(lower.len());
     let (number, unit) = lower.split_at(digits);
     let shift = match unit.trim() {
         "" | "b" => 0,
@@ -338,8 +380,14 @@ mod tests {
 
     #[test]
     fn bad_outputs_say_what_is_good() {
-        assert_eq!(message(output("type=ocy,dest=x")), "unknown output type \"ocy\"; did you mean \"oci\"?");
-        assert_eq!(message(output("type=oci,dst=x")), "unknown output key \"dst\"; did you mean \"dest\"?");
+        assert_eq!(
+            message(output("type=ocy,dest=x")),
+            "unknown output type \"ocy\"; did you mean \"oci\"?"
+        );
+        assert_eq!(
+            message(output("type=oci,dst=x")),
+            "unknown output key \"dst\"; did you mean \"dest\"?"
+        );
         assert!(message(output("dest=x")).contains("needs a type"));
         assert!(message(output("type=local")).contains("dest=DIRECTORY"));
         assert!(message(output("type=oci,tar=false,dest=-")).contains("standard output"));
@@ -351,7 +399,13 @@ mod tests {
     #[test]
     fn secrets() {
         let file = secret("id=a,src=/x").unwrap();
-        assert_eq!(file, Secret { id: "a".into(), from: SecretFrom::File("/x".into()) });
+        assert_eq!(
+            file,
+            Secret {
+                id: "a".into(),
+                from: SecretFrom::File("/x".into())
+            }
+        );
         assert_eq!(secret("id=a,env=X").unwrap().from, SecretFrom::Env("X".into()));
         assert_eq!(secret("id=a").unwrap().from, SecretFrom::Env("a".into()));
         assert!(message(secret("src=x")).contains("id=NAME"));

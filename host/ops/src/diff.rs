@@ -21,7 +21,12 @@ pub(crate) struct Side<'a> {
 
 /// The layers of `upper` that stand on those of `lower`; none: it does not stand on it.
 pub(crate) fn above(lower: &Tree, upper: &Tree) -> Option<Tree> {
-    upper.layers.strip_prefix(lower.layers.as_slice()).map(|rest| Tree { layers: rest.to_vec() })
+    upper
+        .layers
+        .strip_prefix(lower.layers.as_slice())
+        .map(|rest| Tree {
+            layers: rest.to_vec(),
+        })
 }
 
 /// Compares two trees and writes what turns the lower one into the upper one as a layer.
@@ -40,11 +45,22 @@ pub(crate) fn diff(
     }
     let draft = store.new_layer()?;
     let mut editor = LayerEditor::new(draft.dir(), Lower::Unknown)?;
-    let mut comparison = Comparison { lower: lower.files, upper: upper.files, editor: &mut editor, context };
+    let mut comparison = Comparison {
+        lower: lower.files,
+        upper: upper.files,
+        editor: &mut editor,
+        context,
+    };
     comparison.dir(Path::new(""))?;
     editor.finish()?;
-    let meta = LayerMeta { description: description.to_owned(), chain_id: None, diff_id: None };
-    Ok(Tree { layers: vec![draft.commit(&meta)?] })
+    let meta = LayerMeta {
+        description: description.to_owned(),
+        chain_id: None,
+        diff_id: None,
+    };
+    Ok(Tree {
+        layers: vec![draft.commit(&meta)?],
+    })
 }
 
 struct Comparison<'a, 'e> {
@@ -60,8 +76,10 @@ impl Comparison<'_, '_> {
         if self.context.cancelled() {
             return Err(FileError::Cancelled);
         }
-        let mut lower: BTreeMap<OsString, Entry> =
-            list(self.lower, path)?.into_iter().map(|entry| (entry.name().to_owned(), entry)).collect();
+        let mut lower: BTreeMap<OsString, Entry> = list(self.lower, path)?
+            .into_iter()
+            .map(|entry| (entry.name().to_owned(), entry))
+            .collect();
         for entry in list(self.upper, path)? {
             let below = lower.remove(entry.name());
             match below {
@@ -99,8 +117,12 @@ impl Comparison<'_, '_> {
 
     /// Puts the directories on the way into the layer as the upper tree has them.
     fn parents(&mut self, path: &Path) -> Result<(), FileError> {
-        let missing: Vec<_> =
-            path.ancestors().skip(1).take_while(|dir| !self.editor.has_dir(dir)).map(Path::to_owned).collect();
+        let missing: Vec<_> = path
+            .ancestors()
+            .skip(1)
+            .take_while(|dir| !self.editor.has_dir(dir))
+            .map(Path::to_owned)
+            .collect();
         for dir in missing.into_iter().rev() {
             if let Some(entry) = self.upper.entry(&dir)? {
                 let metadata = Metadata::of(&entry, self.upper.xattrs(&entry)?);
@@ -125,7 +147,10 @@ impl Comparison<'_, '_> {
                 let from = self.upper.open(entry)?;
                 let to = self.editor.create_file(&entry.path)?;
                 let copied = copy_data(&from, &to, entry.size);
-                copied.map_err(|source| FileError::Copy { path: entry.path.clone(), source })?;
+                copied.map_err(|source| FileError::Copy {
+                    path: entry.path.clone(),
+                    source,
+                })?;
                 self.editor.close_file(&entry.path, &to, &metadata)?;
             }
             FileKind::Symlink => {
@@ -139,7 +164,11 @@ impl Comparison<'_, '_> {
     }
 
     fn same(&self, lower: &Entry, upper: &Entry) -> Result<bool, FileError> {
-        let header = |entry: &Entry| (entry.kind, entry.mode, entry.uid, entry.gid, entry.size, entry.rdev);
+        let header = |entry: &Entry| {
+            (
+                entry.kind, entry.mode, entry.uid, entry.gid, entry.size, entry.rdev,
+            )
+        };
         if header(lower) != header(upper) || lower.link_target != upper.link_target {
             return Ok(false);
         }
@@ -175,7 +204,13 @@ mod tests {
 
     fn show(tree: &dyn FileTree, path: &Path, out: &mut Vec<String>) {
         for entry in list(tree, path).unwrap() {
-            out.push(format!("{} {:?} {:o} {}", entry.path.display(), entry.kind, entry.mode, entry.size));
+            out.push(format!(
+                "{} {:?} {:o} {}",
+                entry.path.display(),
+                entry.kind,
+                entry.mode,
+                entry.size
+            ));
             if entry.is_dir() {
                 show(tree, &entry.path, out);
             }
@@ -184,7 +219,9 @@ mod tests {
 
     #[test]
     fn layers_above_are_taken_as_they_are() {
-        let tree = |names: &[&str]| Tree { layers: names.iter().map(|name| name.parse().unwrap()).collect() };
+        let tree = |names: &[&str]| Tree {
+            layers: names.iter().map(|name| name.parse().unwrap()).collect(),
+        };
         assert_eq!(above(&tree(&["1"]), &tree(&["1", "2"])), Some(tree(&["2"])));
         assert_eq!(above(&tree(&[]), &tree(&["1"])), Some(tree(&["1"])));
         assert_eq!(above(&tree(&["2"]), &tree(&["1", "2"])), None);
@@ -199,22 +236,39 @@ mod tests {
             lower.insert(path, MemoryNode::file("lower"));
         }
         let mut upper = MemoryTree::default();
-        for (path, text) in
-            [("same/a", "lower"), ("changed", "upper!"), ("new/y", "y"), ("dir-to-file", "f"), ("file-to-dir/z", "z")]
-        {
+        for (path, text) in [
+            ("same/a", "lower"),
+            ("changed", "upper!"),
+            ("new/y", "y"),
+            ("dir-to-file", "f"),
+            ("file-to-dir/z", "z"),
+        ] {
             upper.insert(path, MemoryNode::file(text));
         }
         // A layer of the lower tree, so that the two can be stacked.
         let empty = MemoryTree::default();
         let context = StepContext::detached();
-        let side = |name: &str, files| (Tree { layers: vec![name.parse().unwrap()] }, files);
+        let side = |name: &str, files| {
+            (
+                Tree {
+                    layers: vec![name.parse().unwrap()],
+                },
+                files,
+            )
+        };
         let (none, low, up) = (
             side("zz", &empty as &dyn FileTree),
             side("zy", &lower as &dyn FileTree),
             side("zx", &upper as &dyn FileTree),
         );
         let one = |(tree, files): &(Tree, &dyn FileTree), (other, more): &(Tree, &dyn FileTree)| {
-            let (lower, upper) = (Side { tree, files: *files }, Side { tree: other, files: *more });
+            let (lower, upper) = (
+                Side { tree, files: *files },
+                Side {
+                    tree: other,
+                    files: *more,
+                },
+            );
             diff(&store, &lower, &upper, "test", &context).unwrap()
         };
         let base = one(&none, &low);

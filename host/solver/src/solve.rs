@@ -231,8 +231,7 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
             let parts = self.parts(node, |run, input| run.keys[input].definition);
             self.keys[node].definition = parts.map(|parts| parts.digest());
             let item = &self.graph.nodes[node];
-            self.fresh[node] =
-                item.ignore_cache || item.inputs.iter().any(|(input, _)| self.fresh[*input]);
+            self.fresh[node] = item.ignore_cache || item.inputs.iter().any(|(input, _)| self.fresh[*input]);
         }
         Ok(())
     }
@@ -526,11 +525,7 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
         let keys = self.keys[node].clone();
         let key = keys.resolved.unwrap_or(item.digest);
         // What was made although a record existed is another result: those who use it must not find the old one's.
-        let id = if item.ignore_cache {
-            unique(&key)
-        } else {
-            key
-        };
+        let id = if item.ignore_cache { unique(&key) } else { key };
         if let Some(payload) = self.solver.worker.encode(&outputs) {
             let all: Vec<Digest> = [Some(key), keys.definition, keys.content]
                 .into_iter()

@@ -385,8 +385,12 @@ fn ignore_cache_runs_it_and_what_depends_on_its_new_result() {
 fn of_equal_vertices_one_that_ignores_the_cache_is_enough() {
     let solver = solver();
     solver.worker().set("src", "1");
-    let mut definition =
-        definition(vec![source("src"), step(&["clock"], &[0]), step(&["clock"], &[0]), step(&["b"], &[1, 2])]);
+    let mut definition = definition(vec![
+        source("src"),
+        step(&["clock"], &[0]),
+        step(&["clock"], &[0]),
+        step(&["b"], &[1, 2]),
+    ]);
     let first = solve(&solver, &definition, 3);
     definition.vertices[2].metadata.ignore_cache = true;
     assert_ne!(first, solve(&solver, &definition, 3));

@@ -253,9 +253,14 @@ impl Store {
     /// Shows a tree without mounting it. The digests that are computed through it are kept beside the layers.
     pub fn view(&self, tree: &Tree) -> Result<LayeredView> {
         let layer = |id: &LayerId| {
-            Ok(LayerDir { path: self.layer_dir(*id)?, digests: Some(self.layer_home(*id).join("digests")) })
+            Ok(LayerDir {
+                path: self.layer_dir(*id)?,
+                digests: Some(self.layer_home(*id).join("digests")),
+            })
         };
-        Ok(LayeredView::new(tree.layers.iter().map(layer).collect::<Result<Vec<_>>>()?))
+        Ok(LayeredView::new(
+            tree.layers.iter().map(layer).collect::<Result<Vec<_>>>()?,
+        ))
     }
 
     /// Adds layers whose files are not here, in one go. A layer whose chain id is known is not added again; it learns

@@ -25,7 +25,13 @@ pub fn print(answer: &Answer, format: AnswerFormat, _options: &BuildOptions) -> 
         Answer::Check(report) if report.items.iter().any(|item| item.severity == Severity::Error) => {
             // What was found is printed already; the exit code says that it is bad.
             let source = lapstrake_frontend::FrontendError::Diagnostics(Report::default());
-            let failure = FrontendFailure { source, place: None, environment: false, hint: None };
+            let failure = FrontendFailure {
+                source,
+                frontend: String::new(),
+                place: None,
+                environment: false,
+                hint: None,
+            };
             Err(Failure::Engine(Error::Frontend(Box::new(failure))))
         }
         _ => Ok(()),
@@ -36,15 +42,25 @@ fn text(answer: &Answer) -> String {
     match answer {
         Answer::Check(report) if report.items.is_empty() => "Check complete, no warnings found.\n".to_owned(),
         Answer::Check(found) => {
-            let items = found.items.iter().map(|item| report::diagnostic(item, &found.sources));
+            let items = found
+                .items
+                .iter()
+                .map(|item| report::diagnostic(item, &found.sources));
             let count = found.items.len();
             let plural = if count == 1 { "" } else { "s" };
-            format!("{}\nCheck complete, {count} finding{plural}.\n", items.collect::<Vec<_>>().join("\n"))
+            format!(
+                "{}\nCheck complete, {count} finding{plural}.\n",
+                items.collect::<Vec<_>>().join("\n")
+            )
         }
         Answer::Targets(targets) => {
             let rows = targets.iter().map(|target| {
                 let mark = if target.is_default { " (default)" } else { "" };
-                [format!("{}{mark}", target.name), target.base.clone(), target.description.clone()]
+                [
+                    format!("{}{mark}", target.name),
+                    target.base.clone(),
+                    target.description.clone(),
+                ]
             });
             table(["TARGET", "BASE", "DESCRIPTION"], rows)
         }
@@ -55,13 +71,19 @@ fn text(answer: &Answer) -> String {
             }
             if !outline.args.is_empty() {
                 let rows = outline.args.iter().map(|arg| {
-                    [arg.name.clone(), arg.default_value.clone().unwrap_or_default(), arg.description.clone()]
+                    [
+                        arg.name.clone(),
+                        arg.default_value.clone().unwrap_or_default(),
+                        arg.description.clone(),
+                    ]
                 });
                 out += &format!("\n{}", table(["BUILD ARG", "VALUE", "DESCRIPTION"], rows));
             }
-            for (title, names) in
-                [("SECRET", &outline.secrets), ("SSH", &outline.ssh), ("CACHE", &outline.cache_ids)]
-            {
+            for (title, names) in [
+                ("SECRET", &outline.secrets),
+                ("SSH", &outline.ssh),
+                ("CACHE", &outline.cache_ids),
+            ] {
                 if !names.is_empty() {
                     out += &format!("\n{title}\n{}\n", names.join("\n"));
                 }
@@ -81,7 +103,10 @@ fn text(answer: &Answer) -> String {
                 out += &format!("\n{}", table(["OPTION", "DEFAULT", "DESCRIPTION"], rows));
             }
             if !info.calls.is_empty() {
-                let rows = info.calls.iter().map(|call| [call.name.clone(), call.description.clone()]);
+                let rows = info
+                    .calls
+                    .iter()
+                    .map(|call| [call.name.clone(), call.description.clone()]);
                 out += &format!("\n{}", table(["CALL", "DESCRIPTION"], rows));
             }
             out
@@ -97,7 +122,13 @@ fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]
     let mut lines = vec![head.map(str::to_owned)];
     lines.extend(rows);
     let widths: Vec<usize> = (0..N)
-        .map(|column| lines.iter().map(|line| console::measure_text_width(&line[column])).max().unwrap_or(0))
+        .map(|column| {
+            lines
+                .iter()
+                .map(|line| console::measure_text_width(&line[column]))
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     let mut out = String::new();
     for line in lines {
@@ -115,10 +146,14 @@ fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]
 fn json(answer: &Answer) -> Value {
     let found = match answer {
         Answer::Check(report) => serde_json::to_value(report),
-        Answer::Targets(targets) => serde_json::to_value(targets).map(|targets| json!({ "targets": targets })),
+        Answer::Targets(targets) => {
+            serde_json::to_value(targets).map(|targets| json!({ "targets": targets }))
+        }
         Answer::Outline(outline) => serde_json::to_value(outline),
         Answer::Describe(info) => serde_json::to_value(info),
-        Answer::Named(result) => Ok(serde_json::from_str(&result.json).unwrap_or(Value::String(result.json.clone()))),
+        Answer::Named(result) => {
+            Ok(serde_json::from_str(&result.json).unwrap_or(Value::String(result.json.clone())))
+        }
     };
     found.unwrap_or(Value::Null)
 }

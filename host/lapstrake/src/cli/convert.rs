@@ -48,7 +48,8 @@ pub fn compile(words: SharedWords, config: &Config) -> Result<CompileOptions, Wo
         build_args.extend(options::build_arg(text, environment).after("--build-arg")?);
     }
     if !build_args.iter().any(|(name, _)| name == "SOURCE_DATE_EPOCH") {
-        build_args.extend(environment("SOURCE_DATE_EPOCH").map(|epoch| ("SOURCE_DATE_EPOCH".to_owned(), epoch)));
+        build_args
+            .extend(environment("SOURCE_DATE_EPOCH").map(|epoch| ("SOURCE_DATE_EPOCH".to_owned(), epoch)));
     }
     let named_contexts = words
         .build_context
@@ -56,7 +57,12 @@ pub fn compile(words: SharedWords, config: &Config) -> Result<CompileOptions, Wo
         .map(|text| options::named_context(text))
         .collect::<Result<_, _>>()
         .after("--build-context")?;
-    let labels = words.label.iter().map(|text| spec::pair(text)).collect::<Result<_, _>>().after("--label")?;
+    let labels = words
+        .label
+        .iter()
+        .map(|text| spec::pair(text))
+        .collect::<Result<_, _>>()
+        .after("--label")?;
     let mut platforms = Vec::new();
     for text in &words.platform {
         platforms.extend(spec::platforms(text).after("--platform")?);
@@ -84,7 +90,10 @@ fn limits(words: &SharedWords, config: &Config) -> Result<FrontendLimits, WordEr
     Ok(FrontendLimits {
         memory,
         fuel: words.frontend_fuel.or(config.frontend.fuel),
-        timeout: words.frontend_timeout.or(config.frontend.timeout).map(Duration::from_secs),
+        timeout: words
+            .frontend_timeout
+            .or(config.frontend.timeout)
+            .map(Duration::from_secs),
     })
 }
 
@@ -103,8 +112,13 @@ fn frontend_options(words: &SharedWords) -> Result<Vec<(String, String)>, WordEr
         None | Some("default") => {}
         Some(mode @ ("none" | "host")) => add("force-network-mode", mode.to_owned()),
         Some(other) => {
-            let error = SpecError(format!("{other:?} is not a network mode; it is default, none or host"));
-            return Err(WordError { option: "--network", source: error });
+            let error = SpecError(format!(
+                "{other:?} is not a network mode; it is default, none or host"
+            ));
+            return Err(WordError {
+                option: "--network",
+                source: error,
+            });
         }
     }
     let mut hosts = Vec::new();
@@ -139,20 +153,40 @@ fn frontend_options(words: &SharedWords) -> Result<Vec<(String, String)>, WordEr
 /// # Errors
 /// A word that has no meaning, or two that do not go together.
 pub fn build(words: BuildWords, config: &Config) -> Result<BuildOptions, WordError> {
-    let annotations = words.annotation.iter().map(|text| spec::pair(text)).collect::<Result<_, _>>();
-    let outputs: Vec<Output> =
-        words.output.iter().map(|text| spec::output(text)).collect::<Result<_, _>>().after("--output")?;
-    let to_stdout = outputs.iter().filter(|output| output.destination == Some(Destination::Stdout)).count();
+    let annotations = words
+        .annotation
+        .iter()
+        .map(|text| spec::pair(text))
+        .collect::<Result<_, _>>();
+    let outputs: Vec<Output> = words
+        .output
+        .iter()
+        .map(|text| spec::output(text))
+        .collect::<Result<_, _>>()
+        .after("--output")?;
+    let to_stdout = outputs
+        .iter()
+        .filter(|output| output.destination == Some(Destination::Stdout))
+        .count();
     if to_stdout > 1 {
         let error = SpecError("only one output can go to standard output".to_owned());
-        return Err(WordError { option: "--output", source: error });
+        return Err(WordError {
+            option: "--output",
+            source: error,
+        });
     }
-    let entitlements =
-        words.allow.iter().flat_map(|text| text.split(',')).map(|text| options::entitlement(text.trim()));
+    let entitlements = words
+        .allow
+        .iter()
+        .flat_map(|text| text.split(','))
+        .map(|text| options::entitlement(text.trim()));
     let jobs = match words.jobs.or(config.jobs) {
         Some(0) => {
             let error = SpecError("it is at least 1".to_owned());
-            return Err(WordError { option: "--jobs", source: error });
+            return Err(WordError {
+                option: "--jobs",
+                source: error,
+            });
         }
         Some(jobs) => jobs,
         None => std::thread::available_parallelism().map_or(1, usize::from),
@@ -160,8 +194,15 @@ pub fn build(words: BuildWords, config: &Config) -> Result<BuildOptions, WordErr
     Ok(BuildOptions {
         annotations: annotations.after("--annotation")?,
         outputs,
-        secrets: words.secret.iter().map(|text| spec::secret(text)).collect::<Result<_, _>>().after("--secret")?,
-        entitlements: entitlements.collect::<Result<BTreeSet<_>, _>>().after("--allow")?,
+        secrets: words
+            .secret
+            .iter()
+            .map(|text| spec::secret(text))
+            .collect::<Result<_, _>>()
+            .after("--secret")?,
+        entitlements: entitlements
+            .collect::<Result<BTreeSet<_>, _>>()
+            .after("--allow")?,
         jobs,
         step_timeout: words.step_timeout.map(Duration::from_secs),
         tags: words.tag,
@@ -171,7 +212,8 @@ pub fn build(words: BuildWords, config: &Config) -> Result<BuildOptions, WordErr
 
 /// Whether an output takes standard output for itself.
 pub fn takes_stdout(options: &BuildOptions) -> bool {
-    options.outputs.iter().any(|output| {
-        output.destination == Some(Destination::Stdout) && output.kind != OutputKind::CacheOnly
-    })
+    options
+        .outputs
+        .iter()
+        .any(|output| output.destination == Some(Destination::Stdout) && output.kind != OutputKind::CacheOnly)
 }

@@ -10,14 +10,16 @@ pub fn token() -> std::io::Result<CancelToken> {
     let token = CancelToken::new();
     let theirs = token.clone();
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for signal in signals.forever() {
-            if theirs.is_cancelled() {
-                // The helper processes see that this one is gone and end their containers.
-                std::process::exit(128 + signal);
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            for signal in signals.forever() {
+                if theirs.is_cancelled() {
+                    // The helper processes see that this one is gone and end their containers.
+                    std::process::exit(128 + signal);
+                }
+                theirs.cancel();
             }
-            theirs.cancel();
-        }
-    })?;
+        })?;
     Ok(token)
 }

@@ -66,10 +66,18 @@ pub fn main() -> ExitCode {
 fn fail(failure: &Failure, debug: bool) -> ExitCode {
     let mut stderr = std::io::stderr().lock();
     let (text, kind) = match failure {
-        Failure::Usage(message) => (format!("error: {message}\n  help: see lapstrake --help\n"), Kind::Usage),
+        Failure::Usage(message) => (
+            format!("error: {message}\n  help: see lapstrake --help\n"),
+            Kind::Usage,
+        ),
         Failure::Engine(error) => (error.render(), error.kind()),
-        Failure::Print(error) if error.kind() == std::io::ErrorKind::BrokenPipe => (String::new(), Kind::Build),
-        Failure::Print(error) => (format!("error: cannot write to standard output: {error}\n"), Kind::Build),
+        Failure::Print(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            (String::new(), Kind::Build)
+        }
+        Failure::Print(error) => (
+            format!("error: cannot write to standard output: {error}\n"),
+            Kind::Build,
+        ),
     };
     let _ = stderr.write_all(text.as_bytes());
     if let (true, Failure::Engine(error)) = (debug, failure) {
@@ -79,7 +87,11 @@ fn fail(failure: &Failure, debug: bool) -> ExitCode {
 }
 
 fn run(words: Words) -> Result<(), Failure> {
-    let place = Place { root: words.root, config: words.config, debug: words.debug };
+    let place = Place {
+        root: words.root,
+        config: words.config,
+        debug: words.debug,
+    };
     match words.command {
         Command::Build(words) => build(*words, &place),
         Command::Llb(words) => llb(*words, &place),
@@ -99,7 +111,9 @@ struct Place {
 
 /// An absolute path from the environment; others mean nothing (XDG Base Directory Specification).
 fn directory(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+    std::env::var_os(name)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
 }
 
 impl Place {
@@ -123,7 +137,8 @@ impl Place {
             return Ok("/var/lib/lapstrake".into());
         }
         let folder = directory("XDG_DATA_HOME").or_else(|| Some(directory("HOME")?.join(".local/share")));
-        let missing = || Failure::Usage("there is no home directory: name a state directory with --root".to_owned());
+        let missing =
+            || Failure::Usage("there is no home directory: name a state directory with --root".to_owned());
         Ok(folder.ok_or_else(missing)?.join("lapstrake"))
     }
 
@@ -144,12 +159,18 @@ impl Place {
 
 fn build(words: BuildWords, place: &Place) -> Result<(), Failure> {
     let config = place.config()?;
-    let mut mode: Mode =
-        words.progress.parse().map_err(|text| Failure::Usage(format!("--progress {}: {text}", words.progress)))?;
+    let mut mode: Mode = words
+        .progress
+        .parse()
+        .map_err(|text| Failure::Usage(format!("--progress {}: {text}", words.progress)))?;
     if words.quiet {
         mode = Mode::Quiet;
     }
-    let call = if words.check { Some("check".to_owned()) } else { words.call.clone() };
+    let call = if words.check {
+        Some("check".to_owned())
+    } else {
+        words.call.clone()
+    };
     let call = call.filter(|what| what != "build");
     let (format, quiet) = (words.format, words.quiet);
     let (iidfile, metadata_file) = (words.iidfile.clone(), words.metadata_file.clone());
@@ -194,7 +215,10 @@ fn report(
             write(path, id.to_string())?;
         }
     } else if let Some(path) = iidfile {
-        let message = format!("--iidfile {}: no image was made; ask for one with -o type=oci", path.display());
+        let message = format!(
+            "--iidfile {}: no image was made; ask for one with -o type=oci",
+            path.display()
+        );
         return Err(Failure::Usage(message));
     }
     if let Some(path) = metadata_file {
@@ -223,7 +247,10 @@ fn llb(words: LlbWords, place: &Place) -> Result<(), Failure> {
 /// Does something that can be interrupted and whose events are shown.
 fn with_display<T>(mode: Mode, work: impl FnOnce(&Client) -> Result<T, Error>) -> Result<T, Failure> {
     let (sink, display): (Sink, Display) = Display::start(mode)?;
-    let client = Client { sink, cancel: interrupt::token()? };
+    let client = Client {
+        sink,
+        cancel: interrupt::token()?,
+    };
     let result = work(&client);
     drop(client);
     display.finish();

@@ -7,11 +7,19 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// A container image builder whose build languages are Wasm plugins.
 #[derive(Debug, Parser)]
 #[command(name = "lapstrake", version, max_term_width = 110, infer_subcommands = false)]
-#[command(after_help = "Exit codes: 0 done; 1 the build failed; 2 wrong usage; 3 a registry, network or store error; \
-                        130 interrupted.")]
+#[command(
+    after_help = "Exit codes: 0 done; 1 the build failed; 2 wrong usage; 3 a registry, network or store error; \
+                        130 interrupted."
+)]
 pub struct Words {
     /// State directory [default: /var/lib/lapstrake for root, else $XDG_DATA_HOME/lapstrake]
-    #[arg(long, global = true, env = "LAPSTRAKE_ROOT", value_name = "DIR", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "LAPSTRAKE_ROOT",
+        value_name = "DIR",
+        hide_env_values = true
+    )]
     pub root: Option<PathBuf>,
 
     /// Configuration file [default: $XDG_CONFIG_HOME/lapstrake/lapstrake.toml]
@@ -164,7 +172,13 @@ pub struct BuildWords {
     pub step_timeout: Option<u64>,
 
     /// How progress is shown: auto, tty, plain, rawjson, quiet
-    #[arg(long, value_name = "MODE", default_value = "auto", env = "BUILDKIT_PROGRESS", hide_env = true)]
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "auto",
+        env = "BUILDKIT_PROGRESS",
+        hide_env = true
+    )]
     pub progress: String,
 
     /// Write what was built as JSON

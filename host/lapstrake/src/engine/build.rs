@@ -85,7 +85,10 @@ impl Build {
             store: engine.store.clone(),
             sink: client.sink.clone(),
             cancel: client.cancel.clone(),
-            pull: compile.frontend_options.iter().any(|(name, value)| name == "image-resolve-mode" && value == "pull"),
+            pull: compile
+                .frontend_options
+                .iter()
+                .any(|(name, value)| name == "image-resolve-mode" && value == "pull"),
             debug: engine.options.debug,
             solver: Solver::new(worker, StoreRecords::new(engine.store.clone())),
             session: Session::new(),
@@ -94,7 +97,10 @@ impl Build {
     }
 
     pub(super) fn client(&self) -> Client {
-        Client { sink: self.sink.clone(), cancel: self.cancel.clone() }
+        Client {
+            sink: self.sink.clone(),
+            cancel: self.cancel.clone(),
+        }
     }
 
     pub(super) fn images(&self) -> &ImageStore {
@@ -110,9 +116,14 @@ impl Build {
             events: Arc::new(move |event| sink.send(translate(event))),
         };
         let digests = definition.digests();
-        self.solver.solve(&self.session, definition, &digests, roots, &options).map_err(|source| {
-            Error::Solve(Box::new(SolveFailure { source, sources: definition.sources.clone() }))
-        })
+        self.solver
+            .solve(&self.session, definition, &digests, roots, &options)
+            .map_err(|source| {
+                Error::Solve(Box::new(SolveFailure {
+                    source,
+                    sources: definition.sources.clone(),
+                }))
+            })
     }
 
     /// A result as layers.
@@ -122,7 +133,9 @@ impl Build {
 
     /// A result as files.
     pub(super) fn file_tree(&self, output: &Output) -> Result<Arc<dyn FileTree>, lapstrake_ops::Error> {
-        self.solver.worker().files(output, &lapstrake_ops::source::progress::Quiet)
+        self.solver
+            .worker()
+            .files(output, &lapstrake_ops::source::progress::Quiet)
     }
 
     /// A context for work that belongs to no step.
@@ -143,7 +156,11 @@ fn runner(oci_runtime: Option<PathBuf>) -> RunnerOptions {
 fn secrets(list: &[Secret]) -> Result<KnownSecrets, Error> {
     let mut known = KnownSecrets::default();
     for secret in list {
-        let failed = |from: String, source| Error::Secret { id: secret.id.clone(), from, source };
+        let failed = |from: String, source| Error::Secret {
+            id: secret.id.clone(),
+            from,
+            source,
+        };
         let value = match &secret.from {
             SecretFrom::File(path) => {
                 std::fs::read(path).map_err(|source| failed(path.display().to_string(), source))?
@@ -165,10 +182,26 @@ fn secrets(list: &[Secret]) -> Result<KnownSecrets, Error> {
 fn translate(event: lapstrake_solver::Event) -> Event {
     use lapstrake_solver::{Ending as Solved, Event as Told, Stream};
     match event {
-        Told::Started { vertex, name, inputs, at } => {
-            Event::Vertex(VertexUpdate { digest: vertex, name, inputs, started: Some(at), completed: None })
-        }
-        Told::Finished { vertex, name, inputs, started, at, ending } => {
+        Told::Started {
+            vertex,
+            name,
+            inputs,
+            at,
+        } => Event::Vertex(VertexUpdate {
+            digest: vertex,
+            name,
+            inputs,
+            started: Some(at),
+            completed: None,
+        }),
+        Told::Finished {
+            vertex,
+            name,
+            inputs,
+            started,
+            at,
+            ending,
+        } => {
             let ending = match ending {
                 Solved::Done => Ending::Done,
                 Solved::Cached => Ending::Cached,
@@ -176,13 +209,37 @@ fn translate(event: lapstrake_solver::Event) -> Event {
                 Solved::Failed(error) => Ending::Failed(error),
             };
             let completed = Some((at, ending));
-            Event::Vertex(VertexUpdate { digest: vertex, name, inputs, started: Some(started), completed })
+            Event::Vertex(VertexUpdate {
+                digest: vertex,
+                name,
+                inputs,
+                started: Some(started),
+                completed,
+            })
         }
-        Told::Log { vertex, stream, data, at } => {
+        Told::Log {
+            vertex,
+            stream,
+            data,
+            at,
+        } => {
             let stream = if stream == Stream::Stdout { 1 } else { 2 };
-            Event::Log(LogChunk { vertex, stream, data, timestamp: at })
+            Event::Log(LogChunk {
+                vertex,
+                stream,
+                data,
+                timestamp: at,
+            })
         }
-        Told::Status { vertex, id, current, total, started, at, done } => Event::Status(StatusUpdate {
+        Told::Status {
+            vertex,
+            id,
+            current,
+            total,
+            started,
+            at,
+            done,
+        } => Event::Status(StatusUpdate {
             vertex,
             id,
             current,

@@ -78,7 +78,10 @@ pub struct Loaded {
 /// It is not there, not a file, too large, or not UTF-8.
 pub fn load(file: &BuildFile, context: &Context, stdin: impl Read) -> Result<Loaded, BuildFileError> {
     if let Context::Directory(path) = context {
-        let error = |source| BuildFileError::Context { path: path.clone(), source };
+        let error = |source| BuildFileError::Context {
+            path: path.clone(),
+            source,
+        };
         let metadata = std::fs::metadata(path).map_err(error)?;
         if !metadata.is_dir() {
             return Err(error(std::io::Error::from(std::io::ErrorKind::NotADirectory)));
@@ -87,9 +90,14 @@ pub fn load(file: &BuildFile, context: &Context, stdin: impl Read) -> Result<Loa
     let (path, name) = match (file, context) {
         (BuildFile::Stdin, _) | (BuildFile::Default, Context::Empty) => {
             let bytes = read(stdin, Path::new("-"))?;
-            return Ok(Loaded { file: text(bytes, DEFAULT_NAME)?, name: None });
+            return Ok(Loaded {
+                file: text(bytes, DEFAULT_NAME)?,
+                name: None,
+            });
         }
-        (BuildFile::Default, Context::Directory(folder)) => (folder.join(DEFAULT_NAME), DEFAULT_NAME.to_owned()),
+        (BuildFile::Default, Context::Directory(folder)) => {
+            (folder.join(DEFAULT_NAME), DEFAULT_NAME.to_owned())
+        }
         (BuildFile::Path(path), Context::Directory(folder)) => {
             let name = inside(path, folder).unwrap_or_else(|| file_name(path));
             (path.clone(), name)
@@ -100,14 +108,22 @@ pub fn load(file: &BuildFile, context: &Context, stdin: impl Read) -> Result<Loa
     let open = match open {
         Ok((true, _)) => return Err(BuildFileError::Directory { path }),
         Ok((false, open)) => open,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(BuildFileError::NotFound { path }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(BuildFileError::NotFound { path });
+        }
         Err(source) => return Err(BuildFileError::Read { path, source }),
     };
-    Ok(Loaded { file: text(read(open, &path)?, &name)?, name: Some(name) })
+    Ok(Loaded {
+        file: text(read(open, &path)?, &name)?,
+        name: Some(name),
+    })
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    path.file_name().map_or_else(
+        || path.display().to_string(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }
 
 /// The path relative to the folder, where it is in it.
@@ -120,25 +136,44 @@ fn read(from: impl Read, path: &Path) -> Result<Vec<u8>, BuildFileError> {
     let mut bytes = Vec::new();
     from.take(LARGEST + 1)
         .read_to_end(&mut bytes)
-        .map_err(|source| BuildFileError::Read { path: path.to_owned(), source })?;
+        .map_err(|source| BuildFileError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
     if bytes.len() as u64 > LARGEST {
-        return Err(BuildFileError::TooLarge { path: path.to_owned() });
+        return Err(BuildFileError::TooLarge {
+            path: path.to_owned(),
+        });
     }
     Ok(bytes)
 }
 
 fn text(bytes: Vec<u8>, name: &str) -> Result<SourceFile, BuildFileError> {
-    let source = |text| SourceFile { name: name.to_owned(), language: String::new(), text };
+    let source = |text| SourceFile {
+        name: name.to_owned(),
+        language: String::new(),
+        text,
+    };
     match String::from_utf8(bytes) {
         Ok(text) => Ok(source(text)),
         Err(error) => {
             let good = error.utf8_error().valid_up_to();
             let bytes = error.into_bytes();
             let line = bytes[..good].iter().filter(|byte| **byte == b'\n').count() as u32 + 1;
-            let column = good - bytes[..good].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            let start = Position { line, column: column as u32 + 1 };
+            let column = good
+                - bytes[..good]
+                    .iter()
+                    .rposition(|byte| *byte == b'\n')
+                    .map_or(0, |at| at + 1);
+            let start = Position {
+                line,
+                column: column as u32 + 1,
+            };
             // One replacement character of three bytes stands for the bad byte in what is shown.
-            let stop = Position { line, column: start.column + 3 };
+            let stop = Position {
+                line,
+                column: start.column + 3,
+            };
             Err(BuildFileError::NotUtf8 {
                 byte: bytes.get(good).copied().unwrap_or_default(),
                 file: Box::new(source(String::from_utf8_lossy(&bytes).into_owned())),
@@ -177,7 +212,10 @@ mod tests {
     fn what_is_not_there_not_a_file_or_not_text() {
         let folder = tempfile::tempdir().unwrap();
         let load = |file: &BuildFile| load(file, &context(&folder), std::io::empty());
-        assert!(matches!(load(&BuildFile::Default), Err(BuildFileError::NotFound { .. })));
+        assert!(matches!(
+            load(&BuildFile::Default),
+            Err(BuildFileError::NotFound { .. })
+        ));
         std::fs::write(folder.path().join("Dockerfile"), b"FROM x\nLABEL \xff\n").unwrap();
         match load(&BuildFile::Default) {
             Err(BuildFileError::NotUtf8 { range, byte, .. }) => {
@@ -186,6 +224,9 @@ mod tests {
             other => panic!("{other:?}"),
         }
         let path = folder.path().to_owned();
-        assert!(matches!(load(&BuildFile::Path(path)), Err(BuildFileError::Directory { .. })));
+        assert!(matches!(
+            load(&BuildFile::Path(path)),
+            Err(BuildFileError::Directory { .. })
+        ));
     }
 }

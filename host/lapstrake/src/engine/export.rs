@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use lapstrake_export::{
-    Annotations, Assembled, Destination, FetchError, ImageInput, ImageName, ImageOptions, LayerFetcher, LayerOptions,
-    Observer, Omission, Part, Target,
+    Annotations, Assembled, Destination, FetchError, ImageInput, ImageName, ImageOptions, LayerFetcher,
+    LayerOptions, Observer, Omission, Part, Target,
 };
 use lapstrake_llb::{BuiltImage, Digest, Timestamp};
 use lapstrake_ops::Output as Solved;
@@ -39,7 +39,9 @@ pub struct Exported {
 
 impl Outcome {
     fn image(&self) -> Option<(&Assembled, &[String])> {
-        self.exports.iter().find_map(|export| Some((export.image.as_ref()?, export.names.as_slice())))
+        self.exports
+            .iter()
+            .find_map(|export| Some((export.image.as_ref()?, export.names.as_slice())))
     }
 
     /// The id of the image: the digest of its configuration, or that of its index where it has several platforms.
@@ -80,7 +82,11 @@ pub(super) fn export(
     results: Vec<(BuiltImage, Option<Solved>)>,
 ) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
-    if options.outputs.iter().all(|output| output.kind == OutputKind::CacheOnly) {
+    if options
+        .outputs
+        .iter()
+        .all(|output| output.kind == OutputKind::CacheOnly)
+    {
         return Ok(outcome);
     }
     let mut inputs = Vec::new();
@@ -100,15 +106,26 @@ pub(super) fn export(
         });
     }
     for output in &options.outputs {
-        let names: Vec<ImageName> =
-            options.tags.iter().chain(&output.names).map(|name| name.parse()).collect::<Result<_, _>>()?;
+        let names: Vec<ImageName> = options
+            .tags
+            .iter()
+            .chain(&output.names)
+            .map(|name| name.parse())
+            .collect::<Result<_, _>>()?;
         let step = Step::begin(&build.sink, step_name(output.kind));
-        let observer = StepObserver { step: &step, build, began: Mutex::default() };
+        let observer = StepObserver {
+            step: &step,
+            build,
+            began: Mutex::default(),
+        };
         let wanted = wanted(output, options, names.clone());
         let exported = lapstrake_export::export(&build.store, &inputs, &wanted, &Fetcher(build), &observer);
         let exported = step.end_with(exported)?;
         let names = names.iter().map(ToString::to_string).collect();
-        outcome.exports.push(Exported { image: exported.image, names });
+        outcome.exports.push(Exported {
+            image: exported.image,
+            names,
+        });
     }
     Ok(outcome)
 }
@@ -147,17 +164,28 @@ fn wanted(output: &Output, options: &BuildOptions, names: Vec<ImageName>) -> lap
         annotations: annotations(options, output),
     };
     match output.kind {
-        OutputKind::Oci { tar: true } => {
-            Wanted::Oci { target: Target::Archive(destination()), names, options: image_options(true) }
-        }
-        OutputKind::Oci { tar: false } => {
-            Wanted::Oci { target: Target::Directory(directory()), names, options: image_options(true) }
-        }
-        OutputKind::Docker => Wanted::Docker { destination: destination(), names, options: image_options(false) },
+        OutputKind::Oci { tar: true } => Wanted::Oci {
+            target: Target::Archive(destination()),
+            names,
+            options: image_options(true),
+        },
+        OutputKind::Oci { tar: false } => Wanted::Oci {
+            target: Target::Directory(directory()),
+            names,
+            options: image_options(true),
+        },
+        OutputKind::Docker => Wanted::Docker {
+            destination: destination(),
+            names,
+            options: image_options(false),
+        },
         OutputKind::Local => Wanted::Local { dir: directory() },
         OutputKind::Tar => Wanted::Tar {
             destination: destination(),
-            options: lapstrake_export::tar::PackOptions { clamp_mtime: epoch, ..Default::default() },
+            options: lapstrake_export::tar::PackOptions {
+                clamp_mtime: epoch,
+                ..Default::default()
+            },
         },
         OutputKind::CacheOnly => Wanted::CacheOnly,
     }
@@ -182,9 +210,17 @@ fn annotations(options: &BuildOptions, output: &Output) -> Annotations {
 impl BuildOptions {
     /// `SOURCE_DATE_EPOCH`, as the build arguments have it.
     pub(super) fn epoch(&self) -> Option<Timestamp> {
-        let found = self.compile.build_args.iter().rev().find(|(name, _)| name == "SOURCE_DATE_EPOCH");
+        let found = self
+            .compile
+            .build_args
+            .iter()
+            .rev()
+            .find(|(name, _)| name == "SOURCE_DATE_EPOCH");
         let seconds = found.and_then(|(_, value)| value.parse().ok())?;
-        Some(Timestamp { seconds, nanoseconds: 0 })
+        Some(Timestamp {
+            seconds,
+            nanoseconds: 0,
+        })
     }
 }
 
@@ -197,7 +233,9 @@ impl LayerFetcher for Fetcher<'_> {
     }
 
     fn unpacked(&self, layers: &[LayerId]) -> Result<(), FetchError> {
-        let tree = Tree { layers: layers.to_vec() };
+        let tree = Tree {
+            layers: layers.to_vec(),
+        };
         Ok(self.0.images().ensure_unpacked(&tree, &Quiet(self.0))?)
     }
 }
@@ -227,7 +265,11 @@ impl Observer for StepObserver<'_> {
 
     fn finished(&self, part: &Part) {
         let name = part.to_string();
-        let began = self.began.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+        let began = self
+            .began
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&name);
         self.step.part(&name, 0, began.unwrap_or_else(SystemTime::now));
     }
 
@@ -239,4 +281,3 @@ impl Observer for StepObserver<'_> {
         self.build.cancel.is_cancelled()
     }
 }
-

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lapstrake_frontend::{
-    ContextSource, Frontend, FrontendError, FrontendSource, Gateway, Limits, NamedContext, Request, Speaker, resolve,
-    results::Results, syntax,
+    ContextSource, Frontend, FrontendError, FrontendSource, Gateway, Limits, NamedContext, Request, Speaker,
+    resolve, results::Results, syntax,
 };
 use lapstrake_llb::{Digest, OciLayoutSource, SourceFile, SourceRange, Timestamp};
 use lapstrake_store::Store;
@@ -39,7 +39,13 @@ impl Prepared {
     /// An error of the frontend with what is known about it.
     pub(super) fn failure(&self, source: FrontendError, answers: Failures) -> Error {
         let Failures { environment, hint } = answers;
-        Error::Frontend(Box::new(FrontendFailure { source, place: self.place.clone(), environment, hint }))
+        Error::Frontend(Box::new(FrontendFailure {
+            source,
+            frontend: self.frontend.name().to_owned(),
+            place: self.place.clone(),
+            environment,
+            hint,
+        }))
     }
 }
 
@@ -47,7 +53,9 @@ impl Prepared {
 pub(super) fn prepare(engine: &Engine, options: &CompileOptions, loaded: Loaded) -> Result<Prepared, Error> {
     let build_arg = |name: &str| {
         let found = options.build_args.iter().rev().find(|(key, _)| key == name);
-        found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+        found
+            .map(|(_, value)| value.clone())
+            .filter(|value| !value.is_empty())
     };
     let line = syntax::detect(loaded.file.text.as_bytes());
     let context = match &options.context {
@@ -66,24 +74,39 @@ pub(super) fn prepare(engine: &Engine, options: &CompileOptions, loaded: Loaded)
         (DEFAULT_FRONTEND.to_owned(), None, false)
     };
     let here = Path::new(".");
-    let speaker = if said { Speaker::Person(here) } else { Speaker::BuildFile(context) };
+    let speaker = if said {
+        Speaker::Person(here)
+    } else {
+        Speaker::BuildFile(context)
+    };
     let source = resolve(&reference, speaker).map_err(|source| Error::Resolve {
-        reference: reference.clone(),
         place: place.clone().map(Box::new),
         source,
     })?;
-    let frontend = load(engine, &source, place.clone())?;
+    let frontend = load(engine, &source, &reference, place.clone())?;
     let request = request(options, loaded, arguments)?;
-    Ok(Prepared { frontend, request, limits: limits(&options.limits), place })
+    Ok(Prepared {
+        frontend,
+        request,
+        limits: limits(&options.limits),
+        place,
+    })
 }
 
 fn load(
     engine: &Engine,
     source: &FrontendSource,
+    reference: &str,
     place: Option<(SourceFile, SourceRange)>,
 ) -> Result<Frontend, Error> {
     engine.frontends.load(source).map_err(|source| {
-        Error::Frontend(Box::new(FrontendFailure { source, place, environment: false, hint: None }))
+        Error::Frontend(Box::new(FrontendFailure {
+            source,
+            frontend: reference.to_owned(),
+            place,
+            environment: false,
+            hint: None,
+        }))
     })
 }
 
@@ -118,7 +141,11 @@ fn request(options: &CompileOptions, loaded: Loaded, arguments: String) -> Resul
     if !arguments.is_empty() {
         frontend_options.push(("cmdline".to_owned(), arguments));
     }
-    let epoch = options.build_args.iter().rev().find(|(name, _)| name == "SOURCE_DATE_EPOCH");
+    let epoch = options
+        .build_args
+        .iter()
+        .rev()
+        .find(|(name, _)| name == "SOURCE_DATE_EPOCH");
     let epoch = epoch.and_then(|(_, value)| value.parse().ok());
     Ok(Request {
         sources: vec![loaded.file],
@@ -130,7 +157,10 @@ fn request(options: &CompileOptions, loaded: Loaded, arguments: String) -> Resul
         context: ContextSource::Local(CONTEXT.to_owned()),
         named_contexts: named_contexts.collect(),
         options: frontend_options,
-        source_date_epoch: epoch.map(|seconds| Timestamp { seconds, nanoseconds: 0 }),
+        source_date_epoch: epoch.map(|seconds| Timestamp {
+            seconds,
+            nanoseconds: 0,
+        }),
     })
 }
 
@@ -140,7 +170,10 @@ pub(super) fn local_name(name: &str) -> String {
 }
 
 fn layout_reference(name: &str, tag: Option<&str>, digest: Option<&str>) -> String {
-    let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let name: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
     match (tag, digest) {
         (_, Some(digest)) => format!("{name}@{digest}"),
         (Some(tag), None) => format!("{name}:{tag}"),
@@ -164,7 +197,11 @@ impl Results for StoredResults<'_> {
 
 /// Reads the build file of these options; standard input is read where they say so.
 pub(super) fn read(options: &CompileOptions) -> Result<Loaded, Error> {
-    Ok(build_file::load(&options.file, &options.context, std::io::stdin())?)
+    Ok(build_file::load(
+        &options.file,
+        &options.context,
+        std::io::stdin(),
+    )?)
 }
 
 /// The gateway as frontends want it.

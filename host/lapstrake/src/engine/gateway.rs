@@ -2,12 +2,13 @@
 //! same by the same code. Knows nothing of Wasm.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use lapstrake_frontend::{
-    ByteRange, FileError, FileInfo, FileKind, Gateway, ImageInfo, ImageRequest, LogLevel, MAX_READ, Reference,
-    SolveError,
+    ByteRange, FileError, FileInfo, FileKind, Gateway, ImageInfo, ImageRequest, LogLevel, MAX_READ,
+    Reference, SolveError,
 };
 use lapstrake_llb::{Definition, Edge, Report, ResolveMode};
 use lapstrake_ops::source::image::{ImagePlace, ImageRequest as OpsRequest, ResolvedImage};
@@ -24,6 +25,8 @@ use super::step::Step;
 pub(super) struct BuildGateway {
     build: Arc<Build>,
     failures: Mutex<Failures>,
+    /// Warnings that the frontend sent while it worked.
+    warnings: AtomicUsize,
 }
 
 /// What is known of answers that were failures.
@@ -37,7 +40,11 @@ pub(super) struct Failures {
 
 impl BuildGateway {
     pub(super) fn new(build: Arc<Build>) -> Self {
-        Self { build, failures: Mutex::default() }
+        Self {
+            build,
+            failures: Mutex::default(),
+            warnings: AtomicUsize::new(0),
+        }
     }
 
     /// What is known of answers that were failures.
@@ -82,26 +89,47 @@ impl Gateway for BuildGateway {
             .into_iter()
             .map(|request| OpsRequest {
                 reference: request.reference,
-                place: request.oci_layout_store.map_or(ImagePlace::Registry, ImagePlace::Layout),
+                place: request
+                    .oci_layout_store
+                    .map_or(ImagePlace::Registry, ImagePlace::Layout),
                 platform: request.platform,
-                mode: if self.build.pull { ResolveMode::ForcePull } else { request.mode },
+                mode: if self.build.pull {
+                    ResolveMode::ForcePull
+                } else {
+                    request.mode
+                },
             })
             .collect();
         let resolve = |request: &OpsRequest| {
-            let step = Step::begin(&self.build.sink, &format!("[internal] load metadata for {}", request.reference));
-            let progress = StepProgress { step: &step, build: &self.build, started: SystemTime::now() };
+            let step = Step::begin(
+                &self.build.sink,
+                &format!("[internal] load metadata for {}", request.reference),
+            );
+            let progress = StepProgress {
+                step: &step,
+                build: &self.build,
+                started: SystemTime::now(),
+            };
             let found = self.build.images().resolve(request, &progress);
             let found = step.end_with(found);
-            found.map(|image| info(&image)).map_err(|error| self.failed(&error))
+            found
+                .map(|image| info(&image))
+                .map_err(|error| self.failed(&error))
         };
         match requests.as_slice() {
             [] => Vec::new(),
             [only] => vec![resolve(only)],
             // All at the same time: most of it is waiting for registries.
             many => std::thread::scope(|scope| {
-                let threads: Vec<_> = many.iter().map(|request| scope.spawn(|| resolve(request))).collect();
+                let threads: Vec<_> = many
+                    .iter()
+                    .map(|request| scope.spawn(|| resolve(request)))
+                    .collect();
                 let lost = || Err("internal error: the resolving thread ended".to_owned());
-                threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| lost())).collect()
+                threads
+                    .into_iter()
+                    .map(|thread| thread.join().unwrap_or_else(|_| lost()))
+                    .collect()
             }),
         }
     }
@@ -115,7 +143,10 @@ impl Gateway for BuildGateway {
             }
         })?;
         let reference = |output| {
-            let tree = self.build.file_tree(&output).map_err(|error| SolveError::Failed(self.failed(&error)))?;
+            let tree = self
+                .build
+                .file_tree(&output)
+                .map_err(|error| SolveError::Failed(self.failed(&error)))?;
             Ok(Arc::new(SolvedTree(tree)) as Arc<dyn Reference>)
         };
         outputs.into_iter().map(reference).collect()
@@ -130,20 +161,34 @@ impl Gateway for BuildGateway {
     }
 
     fn warn(&self, warnings: Report) {
-        warn(&self.build.sink, warnings);
+        let before = self.warnings.fetch_add(warnings.items.len(), Ordering::Relaxed);
+        if before < MOST_WARNINGS {
+            warn(&self.build.sink, warnings);
+        }
     }
 }
 
+/// Warnings of one frontend that are shown; nobody reads more.
+const MOST_WARNINGS: usize = 200;
+
 /// Shows warnings.
 pub(super) fn warn(sink: &Sink, warnings: Report) {
-    for diagnostic in warnings.items {
-        let warning = Warning { vertex: None, diagnostic, sources: warnings.sources.clone() };
+    for diagnostic in warnings.items.into_iter().take(MOST_WARNINGS) {
+        let warning = Warning {
+            vertex: None,
+            diagnostic,
+            sources: warnings.sources.clone(),
+        };
         sink.send(Event::Warning(Box::new(warning)));
     }
 }
 
 fn info(image: &ResolvedImage) -> ImageInfo {
-    ImageInfo { reference: image.reference.clone(), digest: image.digest, config: image.config.clone() }
+    ImageInfo {
+        reference: image.reference.clone(),
+        digest: image.digest,
+        config: image.config.clone(),
+    }
 }
 
 /// A solved tree, as frontends read it.
@@ -200,7 +245,9 @@ impl Reference for SolvedTree {
         let mut out = Vec::new();
         for entry in self.0.read_dir(&entry.path).map_err(|error| failed(&error))? {
             // A frontend's strings are UTF-8: a name that is not cannot be told.
-            let Some(name) = entry.path.file_name().and_then(|name| name.to_str()) else { continue };
+            let Some(name) = entry.path.file_name().and_then(|name| name.to_str()) else {
+                continue;
+            };
             let matches = match pattern {
                 Some(pattern) => lapstrake_llb::patterns::glob(pattern, name)
                     .map_err(|error| FileError::BadPath(error.to_string()))?,
@@ -215,7 +262,11 @@ impl Reference for SolvedTree {
 
     fn stat(&self, path: &str) -> Result<FileInfo, FileError> {
         let entry = self.find(path)?;
-        let name = entry.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = entry
+            .path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         Ok(file_info(&entry, &name))
     }
 }
@@ -235,6 +286,9 @@ fn file_info(entry: &Entry, name: &str) -> FileInfo {
         mode: entry.mode,
         uid: entry.uid,
         gid: entry.gid,
-        link_target: entry.link_target.as_ref().map(|target| target.to_string_lossy().into_owned()),
+        link_target: entry
+            .link_target
+            .as_ref()
+            .map(|target| target.to_string_lossy().into_owned()),
     }
 }

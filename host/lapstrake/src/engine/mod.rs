@@ -91,7 +91,11 @@ impl Engine {
     pub fn open(root: &Path, options: EngineOptions) -> Result<Self, Error> {
         let store = Store::open(root)?;
         let frontends = Frontends::new(Some(&store.compiled_dir()));
-        Ok(Self { store, frontends, options })
+        Ok(Self {
+            store,
+            frontends,
+            options,
+        })
     }
 
     /// The store.
@@ -114,7 +118,10 @@ impl Engine {
             crate::options::BuildFile::Stdin => "standard input".to_owned(),
             crate::options::BuildFile::Default => build_file::DEFAULT_NAME.to_owned(),
         };
-        let step = Step::begin(&client.sink, &format!("[internal] load build definition from {name}"));
+        let step = Step::begin(
+            &client.sink,
+            &format!("[internal] load build definition from {name}"),
+        );
         let prepared = frontends::read(options).and_then(|loaded| frontends::prepare(self, options, loaded));
         step.end_with(prepared)
     }
@@ -134,7 +141,11 @@ impl Engine {
         );
         let result = result.map_err(|error| prepared.failure(error, gateway.failures()))?;
         gateway::warn(&build.sink, result.warnings.clone());
-        Ok(Compiled { definition: result.definition, images: result.images, warnings: result.warnings })
+        Ok(Compiled {
+            definition: result.definition,
+            images: result.images,
+            warnings: result.warnings,
+        })
     }
 
     /// Builds, and writes the outputs.
@@ -172,18 +183,33 @@ impl Engine {
         let asked = as_gateway(&gateway);
         let answer = match what {
             "check" => frontend.lint(request, asked, limits, &cancel).map(Answer::Check),
-            "outline" => frontend.outline(request, asked, limits, &cancel).map(Answer::Outline),
-            "targets" => frontend.list_targets(request, asked, limits, &cancel).map(Answer::Targets),
+            "outline" => frontend
+                .outline(request, asked, limits, &cancel)
+                .map(Answer::Outline),
+            "targets" => frontend
+                .list_targets(request, asked, limits, &cancel)
+                .map(Answer::Targets),
             "describe" => frontend.describe(limits, &cancel).map(Answer::Describe),
             name => {
-                let info = frontend.describe(limits, &cancel).map_err(|error| prepared.failure(error, gateway.failures()))?;
+                let info = frontend
+                    .describe(limits, &cancel)
+                    .map_err(|error| prepared.failure(error, gateway.failures()))?;
                 if !info.calls.iter().any(|call| call.name == name) {
                     let own = info.calls.into_iter().map(|call| call.name);
-                    let known = ["check", "outline", "targets", "describe"].map(str::to_owned).into_iter().chain(own);
+                    let known = ["check", "outline", "targets", "describe"]
+                        .map(str::to_owned)
+                        .into_iter()
+                        .chain(own);
                     let frontend = info.name;
-                    return Err(Error::UnknownCall { frontend, name: name.to_owned(), known: known.collect() });
+                    return Err(Error::UnknownCall {
+                        frontend,
+                        name: name.to_owned(),
+                        known: known.collect(),
+                    });
                 }
-                frontend.call_named(name, request, asked, limits, &cancel).map(Answer::Named)
+                frontend
+                    .call_named(name, request, asked, limits, &cancel)
+                    .map(Answer::Named)
             }
         };
         answer.map_err(|error| prepared.failure(error, gateway.failures()))

@@ -92,7 +92,9 @@ impl Display {
     pub fn start(mode: Mode) -> std::io::Result<(Sink, Self)> {
         let stderr = std::io::stderr();
         let mode = match mode {
-            Mode::Auto if stderr.is_terminal() && console::Term::stderr().features().is_attended() => Mode::Tty,
+            Mode::Auto if stderr.is_terminal() && console::Term::stderr().features().is_attended() => {
+                Mode::Tty
+            }
             Mode::Auto => Mode::Plain,
             other => other,
         };

@@ -27,11 +27,17 @@ struct Written {
 impl<W: Write> Plain<W> {
     /// A display that has written nothing.
     pub fn new(out: W) -> Self {
-        Self { out, steps: Steps::default(), current: None, written: Vec::new() }
+        Self {
+            out,
+            steps: Steps::default(),
+            current: None,
+            written: Vec::new(),
+        }
     }
 
     fn show(&mut self, index: usize) -> std::io::Result<()> {
-        self.written.resize_with(self.steps.all.len().max(self.written.len()), Written::default);
+        self.written
+            .resize_with(self.steps.all.len().max(self.written.len()), Written::default);
         let step = &self.steps.all[index];
         let written = &mut self.written[index];
         let number = step.number;
@@ -70,7 +76,11 @@ impl<W: Write> Plain<W> {
                     let (done, all) = (bytes(status.current), bytes(status.total));
                     writeln!(self.out, "#{number} {id} {done} / {all} {took:.1}s done")?;
                 } else if status.current > 0 {
-                    writeln!(self.out, "#{number} {id} {} {took:.1}s done", bytes(status.current))?;
+                    writeln!(
+                        self.out,
+                        "#{number} {id} {} {took:.1}s done",
+                        bytes(status.current)
+                    )?;
                 } else {
                     writeln!(self.out, "#{number} {id} {took:.1}s done")?;
                 }
@@ -85,7 +95,11 @@ impl<W: Write> Plain<W> {
             written.end = true;
             match ending {
                 Ending::Done => {
-                    writeln!(self.out, "#{number} DONE {:.1}s", step.duration(*at).as_secs_f64())?;
+                    writeln!(
+                        self.out,
+                        "#{number} DONE {:.1}s",
+                        step.duration(*at).as_secs_f64()
+                    )?;
                 }
                 Ending::Cached => writeln!(self.out, "#{number} CACHED")?,
                 Ending::Cancelled => writeln!(self.out, "#{number} CANCELED")?,
@@ -99,7 +113,11 @@ impl<W: Write> Plain<W> {
         if self.current.take().is_some() {
             writeln!(self.out)?;
         }
-        write!(self.out, "{}", crate::report::diagnostic(&warning.diagnostic, &warning.sources))
+        write!(
+            self.out,
+            "{}",
+            crate::report::diagnostic(&warning.diagnostic, &warning.sources)
+        )
     }
 }
 
@@ -130,7 +148,9 @@ impl<W: Write + Send> Renderer for Plain<W> {
 /// Writes the whole log of every failed step.
 pub fn write_failures(out: &mut impl Write, steps: &Steps) -> std::io::Result<()> {
     for step in &steps.all {
-        let Some((_, Ending::Failed(_))) = &step.completed else { continue };
+        let Some((_, Ending::Failed(_))) = &step.completed else {
+            continue;
+        };
         if step.log.is_empty() {
             continue;
         }

@@ -15,7 +15,10 @@ pub struct Quiet<W> {
 impl<W> Quiet<W> {
     /// A display that has written nothing.
     pub fn new(out: W) -> Self {
-        Self { out, steps: Steps::default() }
+        Self {
+            out,
+            steps: Steps::default(),
+        }
     }
 }
 

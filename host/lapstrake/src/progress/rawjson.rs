@@ -96,13 +96,21 @@ struct Place {
 impl From<&SourceRange> for Range {
     /// BuildKit counts characters from 0.
     fn from(range: &SourceRange) -> Self {
-        let place = |at: lapstrake_llb::Position| Place { line: at.line, character: at.column.saturating_sub(1) };
-        Self { start: place(range.start), end: place(range.stop) }
+        let place = |at: lapstrake_llb::Position| Place {
+            line: at.line,
+            character: at.column.saturating_sub(1),
+        };
+        Self {
+            start: place(range.start),
+            end: place(range.stop),
+        }
     }
 }
 
 fn time(at: SystemTime) -> String {
-    jiff::Timestamp::try_from(at).map(|at| at.to_string()).unwrap_or_default()
+    jiff::Timestamp::try_from(at)
+        .map(|at| at.to_string())
+        .unwrap_or_default()
 }
 
 fn status(event: Event) -> SolveStatus {
@@ -141,7 +149,10 @@ fn status(event: Event) -> SolveStatus {
         }),
         Event::Warning(warning) => {
             let diagnostic = &warning.diagnostic;
-            let source = diagnostic.ranges.first().and_then(|range| warning.sources.get(range.file as usize));
+            let source = diagnostic
+                .ranges
+                .first()
+                .and_then(|range| warning.sources.get(range.file as usize));
             out.warnings.push(Warning {
                 vertex: warning.vertex,
                 level: u8::from(diagnostic.severity == Severity::Error),
@@ -206,7 +217,12 @@ mod tests {
             started: Some(at),
             completed: Some((at, Ending::Cached)),
         }));
-        json.event(Event::Log(LogChunk { vertex: digest, stream: 2, data: b"hi\xff".to_vec(), timestamp: at }));
+        json.event(Event::Log(LogChunk {
+            vertex: digest,
+            stream: 2,
+            data: b"hi\xff".to_vec(),
+            timestamp: at,
+        }));
         let text = String::from_utf8(json.out).unwrap();
         let expected = format!(
             "{{\"vertexes\":[{{\"digest\":\"{digest}\",\"name\":\"RUN x\",\"started\":\"1970-01-01T00:00:00Z\",\

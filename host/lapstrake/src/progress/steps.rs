@@ -40,7 +40,9 @@ impl Step {
     /// How long it took, or takes up to now.
     pub fn duration(&self, now: SystemTime) -> Duration {
         let end = self.completed.as_ref().map_or(now, |(at, _)| *at);
-        self.started.and_then(|started| end.duration_since(started).ok()).unwrap_or_default()
+        self.started
+            .and_then(|started| end.duration_since(started).ok())
+            .unwrap_or_default()
     }
 
     /// Whether it runs.
@@ -57,7 +59,10 @@ impl Step {
         partial.extend_from_slice(&chunk.data);
         while let Some(end) = partial.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = partial.drain(..=end).collect();
-            self.log.push(LogLine { at, text: printable(&line[..line.len() - 1]) });
+            self.log.push(LogLine {
+                at,
+                text: printable(&line[..line.len() - 1]),
+            });
         }
     }
 
@@ -66,7 +71,10 @@ impl Step {
         for partial in &mut self.partial {
             if !partial.is_empty() {
                 let line = std::mem::take(partial);
-                self.log.push(LogLine { at, text: printable(&line) });
+                self.log.push(LogLine {
+                    at,
+                    text: printable(&line),
+                });
             }
         }
     }
@@ -77,7 +85,9 @@ fn printable(line: &[u8]) -> String {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let line = line.rsplit(|byte| *byte == b'\r').next().unwrap_or_default();
     let text = String::from_utf8_lossy(line);
-    text.chars().filter(|c| !c.is_control() || matches!(c, '\t' | '\u{1b}')).collect()
+    text.chars()
+        .filter(|c| !c.is_control() || matches!(c, '\t' | '\u{1b}'))
+        .collect()
 }
 
 /// All steps so far.
@@ -134,7 +144,11 @@ impl Steps {
         if index == next {
             self.all.push(Step {
                 number: next + 1,
-                name: name.to_owned(),
+                name: if name.is_empty() {
+                    "(step without a name)".to_owned()
+                } else {
+                    name.to_owned()
+                },
                 started: None,
                 completed: None,
                 statuses: Vec::new(),
@@ -155,7 +169,11 @@ pub fn bytes(count: u64) -> String {
         value /= 1000.0;
         unit += 1;
     }
-    if unit == 0 { format!("{count}B") } else { format!("{value:.2}{}", UNITS[unit]) }
+    if unit == 0 {
+        format!("{count}B")
+    } else {
+        format!("{value:.2}{}", UNITS[unit])
+    }
 }
 
 #[cfg(test)]
@@ -175,10 +193,20 @@ mod tests {
         let digest = Digest::of(b"x");
         let at = SystemTime::UNIX_EPOCH;
         let mut steps = Steps::default();
-        let update =
-            |completed| VertexUpdate { digest, name: "x".into(), inputs: vec![], started: Some(at), completed };
+        let update = |completed| VertexUpdate {
+            digest,
+            name: "x".into(),
+            inputs: vec![],
+            started: Some(at),
+            completed,
+        };
         steps.vertex(update(None));
-        let chunk = |data: &[u8]| LogChunk { vertex: digest, stream: 1, data: data.to_vec(), timestamp: at };
+        let chunk = |data: &[u8]| LogChunk {
+            vertex: digest,
+            stream: 1,
+            data: data.to_vec(),
+            timestamp: at,
+        };
         steps.log(&chunk(b"one\ntw"));
         steps.log(&chunk(b"o\r\n10%\r20%\nrest"));
         steps.vertex(update(Some((at, Ending::Done))));
@@ -188,8 +216,12 @@ mod tests {
 
     #[test]
     fn a_log_of_an_unknown_step_is_no_panic() {
-        let chunk =
-            LogChunk { vertex: Digest::of(b"?"), stream: 1, data: vec![], timestamp: SystemTime::UNIX_EPOCH };
+        let chunk = LogChunk {
+            vertex: Digest::of(b"?"),
+            stream: 1,
+            data: vec![],
+            timestamp: SystemTime::UNIX_EPOCH,
+        };
         assert_eq!(Steps::default().log(&chunk), None);
     }
 }

@@ -41,9 +41,17 @@ impl Tty {
         let (height, width) = self.term.size();
         let lines = frame(&self.steps, self.began.elapsed(), usize::from(width), last);
         // What is above the screen cannot be drawn over: only the end is drawn until everything is over.
-        let room = if last { usize::MAX } else { usize::from(height).saturating_sub(1).max(1) };
+        let room = if last {
+            usize::MAX
+        } else {
+            usize::from(height).saturating_sub(1).max(1)
+        };
         let from = lines.len().saturating_sub(room);
-        let shown = if from > 0 { [&lines[..1], &lines[from + 1..]].concat() } else { lines };
+        let shown = if from > 0 {
+            [&lines[..1], &lines[from + 1..]].concat()
+        } else {
+            lines
+        };
         let _ = self.term.clear_last_lines(self.drawn_lines);
         for line in &shown {
             let _ = self.term.write_line(line);
@@ -91,7 +99,9 @@ impl Renderer for Tty {
         let _ = write_failures(&mut text, &self.steps);
         let _ = self.term.write_str(&String::from_utf8_lossy(&text));
         for warning in &self.warnings {
-            let _ = self.term.write_str(&crate::report::diagnostic(&warning.diagnostic, &warning.sources));
+            let _ = self
+                .term
+                .write_str(&crate::report::diagnostic(&warning.diagnostic, &warning.sources));
         }
         let _ = self.term.flush();
     }
@@ -100,7 +110,11 @@ impl Renderer for Tty {
 fn frame(steps: &Steps, elapsed: Duration, width: usize, last: bool) -> Vec<String> {
     let done = steps.all.iter().filter(|step| step.completed.is_some()).count();
     let state = if last { "FINISHED" } else { "" };
-    let title = format!("[+] Building {:.1}s ({done}/{}) {state}", elapsed.as_secs_f64(), steps.all.len());
+    let title = format!(
+        "[+] Building {:.1}s ({done}/{}) {state}",
+        elapsed.as_secs_f64(),
+        steps.all.len()
+    );
     let mut lines = vec![cut(title.trim_end(), width)];
     for step in &steps.all {
         lines.push(step_line(step, width));
@@ -117,7 +131,12 @@ fn frame(steps: &Steps, elapsed: Duration, width: usize, last: bool) -> Vec<Stri
             }
             for line in &step.log[step.log.len().saturating_sub(LOG_TAIL)..] {
                 let plain = console::strip_ansi_codes(&line.text).replace('\t', "    ");
-                lines.push(style(cut(&format!(" => => # {plain}"), width)).for_stderr().dim().to_string());
+                lines.push(
+                    style(cut(&format!(" => => # {plain}"), width))
+                        .for_stderr()
+                        .dim()
+                        .to_string(),
+                );
             }
         }
     }
@@ -134,7 +153,10 @@ fn step_line(step: &Step, width: usize) -> String {
     };
     let room = width.saturating_sub(time.len() + 1);
     let text = cut(&format!(" => {mark}{}", step.name), room);
-    let line = format!("{text}{}{time}", " ".repeat(width.saturating_sub(console::measure_text_width(&text) + time.len())));
+    let line = format!(
+        "{text}{}{time}",
+        " ".repeat(width.saturating_sub(console::measure_text_width(&text) + time.len()))
+    );
     let styled = style(line).for_stderr();
     match &step.completed {
         Some((_, Ending::Failed(_))) => styled.red().to_string(),
@@ -170,17 +192,38 @@ mod tests {
             started: Some(started),
             completed,
         };
-        steps.vertex(step("[1/2] FROM x", Some((started + Duration::from_millis(1500), Ending::Done))));
+        steps.vertex(step(
+            "[1/2] FROM x",
+            Some((started + Duration::from_millis(1500), Ending::Done)),
+        ));
         steps.vertex(step("[2/2] RUN a very long command that does not fit", None));
-        let data = (0..9).map(|n| format!("line {n}\n")).collect::<String>().into_bytes();
+        let data = (0..9)
+            .map(|n| format!("line {n}\n"))
+            .collect::<String>()
+            .into_bytes();
         let vertex = Digest::of(b"[2/2] RUN a very long command that does not fit");
-        steps.log(&LogChunk { vertex, stream: 1, data, timestamp: started });
+        steps.log(&LogChunk {
+            vertex,
+            stream: 1,
+            data,
+            timestamp: started,
+        });
         let lines = frame(&steps, Duration::from_millis(2000), 40, false);
         assert_eq!(lines[0], "[+] Building 2.0s (1/2)");
         assert_eq!(lines[1], " => [1/2] FROM x                    1.5s");
-        assert!(lines[2].starts_with(" => [2/2] RUN a very long comma…"), "{}", lines[2]);
-        assert!(lines.iter().all(|line| console::measure_text_width(line) <= 40), "{lines:?}");
-        assert_eq!(lines[3..], (3..9).map(|n| format!(" => => # line {n}")).collect::<Vec<_>>());
+        assert!(
+            lines[2].starts_with(" => [2/2] RUN a very long comma…"),
+            "{}",
+            lines[2]
+        );
+        assert!(
+            lines.iter().all(|line| console::measure_text_width(line) <= 40),
+            "{lines:?}"
+        );
+        assert_eq!(
+            lines[3..],
+            (3..9).map(|n| format!(" => => # line {n}")).collect::<Vec<_>>()
+        );
         assert_eq!(frame(&steps, Duration::ZERO, 40, true).len(), 3);
     }
 }

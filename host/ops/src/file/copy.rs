@@ -78,7 +78,15 @@ pub(super) fn copy(
             return Err(FileError::RequiredMissing { path: path.clone() });
         }
     }
-    let mut copier = Copier { tree, action, changes, filter, work, writer: Writer::new(source), links: HashMap::new() };
+    let mut copier = Copier {
+        tree,
+        action,
+        changes,
+        filter,
+        work,
+        writer: Writer::new(source),
+        links: HashMap::new(),
+    };
     for found in sources(tree, action)? {
         go_on(work.context.cancel_token())?;
         copier.one(editor, &found)?;
@@ -91,7 +99,9 @@ fn sources(tree: &dyn FileTree, action: &CopyAction) -> Result<Vec<Source>, File
         true => expand(tree, &action.src_path)?,
         false => Expansion::Literal(PathBuf::from(&action.src_path)),
     };
-    let missing = || FileError::SourceMissing { path: action.src_path.clone() };
+    let missing = || FileError::SourceMissing {
+        path: action.src_path.clone(),
+    };
     let paths = match found {
         Expansion::Literal(path) => {
             let resolved = tree.resolve(&path, action.follow_symlink)?;
@@ -101,16 +111,25 @@ fn sources(tree: &dyn FileTree, action: &CopyAction) -> Result<Vec<Source>, File
                 None if resolved.as_os_str().is_empty() => Entry::empty_root(),
                 None => return Err(missing()),
             };
-            return Ok(vec![Source { path: clean(&path), entry }]);
+            return Ok(vec![Source {
+                path: clean(&path),
+                entry,
+            }]);
         }
         Expansion::Matches(paths) => paths,
     };
     if paths.is_empty() && !action.allow_empty_wildcard {
-        return Err(FileError::NothingMatches { pattern: action.src_path.clone() });
+        return Err(FileError::NothingMatches {
+            pattern: action.src_path.clone(),
+        });
     }
     let mut out = Vec::new();
     for path in paths {
-        let resolved = if action.follow_symlink { tree.resolve(&path, true)? } else { path.clone() };
+        let resolved = if action.follow_symlink {
+            tree.resolve(&path, true)?
+        } else {
+            path.clone()
+        };
         let entry = tree.entry(&resolved)?.ok_or_else(missing)?;
         out.push(Source { path, entry });
     }
@@ -155,7 +174,9 @@ impl Copier<'_> {
         if !self.action.create_dst_path {
             let parent = resolved.parent().unwrap_or(Path::new(""));
             if !parent.as_os_str().is_empty() && editor.entry(parent)?.is_none() {
-                return Err(FileError::ParentMissing { path: Path::new("/").join(parent) });
+                return Err(FileError::ParentMissing {
+                    path: Path::new("/").join(parent),
+                });
             }
         }
         Ok(resolved)
@@ -174,12 +195,16 @@ impl Copier<'_> {
             false => is_dir || (wants_dir && !exists),
         };
         if wants_dir && exists && !is_dir {
-            return Err(FileError::NotADirectory { path: Path::new("/").join(&destination) });
+            return Err(FileError::NotADirectory {
+                path: Path::new("/").join(&destination),
+            });
         }
         if !inside {
             return Ok(destination);
         }
-        let Some(name) = source.path.file_name() else { return Ok(destination) };
+        let Some(name) = source.path.file_name() else {
+            return Ok(destination);
+        };
         let target = destination.join(name);
         // A link of that name in the destination is replaced by a file, and followed to a directory.
         match (source.entry.is_dir(), editor.entry(&target)?) {
@@ -188,20 +213,36 @@ impl Copier<'_> {
         }
     }
 
-    fn put(&mut self, editor: &mut LayerEditor<'_>, target: &Path, selected: Selected) -> Result<(), FileError> {
+    fn put(
+        &mut self,
+        editor: &mut LayerEditor<'_>,
+        target: &Path,
+        selected: Selected,
+    ) -> Result<(), FileError> {
         let Selected { entry, path } = selected;
         let top = path.as_os_str().is_empty();
-        let to = if top { target.to_owned() } else { target.join(&path) };
+        let to = if top {
+            target.to_owned()
+        } else {
+            target.join(&path)
+        };
         if to.as_os_str().is_empty() && entry.is_dir() {
             return Ok(());
         }
-        let there = if self.writer.is_fresh(editor, &to) { None } else { editor.entry(&to)? };
+        let there = if self.writer.is_fresh(editor, &to) {
+            None
+        } else {
+            editor.entry(&to)?
+        };
         if entry.is_dir() {
             return self.put_dir(editor, &to, &entry, there, top);
         }
         if there.as_ref().is_some_and(Entry::is_dir) {
             if !self.action.replace_existing {
-                return Err(FileError::FileOverDir { source_path: entry.path, path: Path::new("/").join(to) });
+                return Err(FileError::FileOverDir {
+                    source_path: entry.path,
+                    path: Path::new("/").join(to),
+                });
             }
             editor.remove(&to)?;
         }
@@ -219,7 +260,16 @@ impl Copier<'_> {
         match entry.kind {
             FileKind::File => {
                 let fresh = there.is_none();
-                self.writer.add(editor, Job { entry, to, metadata, fresh }, self.work.context)
+                self.writer.add(
+                    editor,
+                    Job {
+                        entry,
+                        to,
+                        metadata,
+                        fresh,
+                    },
+                    self.work.context,
+                )
             }
             FileKind::Symlink => {
                 let says = entry.link_target.clone().unwrap_or_default();
@@ -243,7 +293,10 @@ impl Copier<'_> {
             Some(there) if there.is_dir() => {}
             Some(_) if !self.action.replace_existing => {
                 let source_path = entry.path.clone();
-                return Err(FileError::DirOverFile { source_path, path: Path::new("/").join(to) });
+                return Err(FileError::DirOverFile {
+                    source_path,
+                    path: Path::new("/").join(to),
+                });
             }
             Some(_) => {
                 editor.remove(to)?;

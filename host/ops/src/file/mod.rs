@@ -37,7 +37,10 @@ pub(crate) struct Input {
 impl Input {
     fn scratch() -> Self {
         let files = LayeredView::new(Vec::<std::path::PathBuf>::new());
-        Self { tree: Some(Tree::default()), files: Arc::new(files) }
+        Self {
+            tree: Some(Tree::default()),
+            files: Arc::new(files),
+        }
     }
 }
 
@@ -63,9 +66,20 @@ pub(crate) fn execute(
     description: &str,
     context: &StepContext,
 ) -> Result<Vec<Tree>, FileError> {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let now = Timestamp { seconds: now.as_secs().cast_signed(), nanoseconds: now.subsec_nanos() };
-    let work = Work { store, inputs, context, description, now };
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    let now = Timestamp {
+        seconds: now.as_secs().cast_signed(),
+        nanoseconds: now.subsec_nanos(),
+    };
+    let work = Work {
+        store,
+        inputs,
+        context,
+        description,
+        now,
+    };
     let mut done: Vec<Option<Input>> = vec![None; op.actions.len()];
     let mut outputs = Vec::new();
     for run in runs(&op.actions) {
@@ -93,9 +107,14 @@ fn runs(actions: &[FileAction]) -> Vec<std::ops::Range<usize>> {
 
 /// Whether an action changes the tree of the one before it, which nobody else wants.
 fn goes_on(actions: &[FileAction], index: usize, action: &FileAction) -> bool {
-    let Some(before) = index.checked_sub(1) else { return false };
+    let Some(before) = index.checked_sub(1) else {
+        return false;
+    };
     let wanted = FileInput::Action(before as u32);
-    let users = actions.iter().flat_map(|other| [Some(other.base), source(other)]).flatten();
+    let users = actions
+        .iter()
+        .flat_map(|other| [Some(other.base), source(other)])
+        .flatten();
     action.base == wanted
         && !actions[before].output
         && source(action) != Some(wanted)
@@ -115,11 +134,15 @@ impl Work<'_> {
             FileInput::Scratch => Ok(Input::scratch()),
             FileInput::Edge(edge) => {
                 let found = self.inputs.iter().find(|(known, _)| *known == edge);
-                found.map(|(_, input)| input.clone()).ok_or(FileError::NoInput { index: edge.vertex })
+                found
+                    .map(|(_, input)| input.clone())
+                    .ok_or(FileError::NoInput { index: edge.vertex })
             }
-            FileInput::Action(index) => {
-                done.get(index as usize).cloned().flatten().ok_or(FileError::NoInput { index })
-            }
+            FileInput::Action(index) => done
+                .get(index as usize)
+                .cloned()
+                .flatten()
+                .ok_or(FileError::NoInput { index }),
         }
     }
 
@@ -144,21 +167,39 @@ impl Work<'_> {
         }
         let lost = editor.finish()?;
         if !lost.is_empty() {
-            let example = lost.examples.first().map(|(path, name)| format!(" ({name:?} of {path:?})"));
-            let text = format!("{} extended attributes could not be set{}\n", lost.count, example.unwrap_or_default());
+            let example = lost
+                .examples
+                .first()
+                .map(|(path, name)| format!(" ({name:?} of {path:?})"));
+            let text = format!(
+                "{} extended attributes could not be set{}\n",
+                lost.count,
+                example.unwrap_or_default()
+            );
             self.context.log(Stream::Stderr, text.as_bytes());
         }
-        let meta = LayerMeta { description: self.description.to_owned(), chain_id: None, diff_id: None };
+        let meta = LayerMeta {
+            description: self.description.to_owned(),
+            chain_id: None,
+            diff_id: None,
+        };
         let layer = draft.commit(&meta)?;
         let mut layers = tree.layers;
         layers.push(layer);
         let tree = Tree { layers };
         let files = Arc::new(self.store.view(&tree)?);
-        Ok(Input { tree: Some(tree), files })
+        Ok(Input {
+            tree: Some(tree),
+            files,
+        })
     }
 }
 
 /// An error once nobody wants the result any more.
 fn go_on(token: &CancelToken) -> Result<(), FileError> {
-    if token.is_cancelled() { Err(FileError::Cancelled) } else { Ok(()) }
+    if token.is_cancelled() {
+        Err(FileError::Cancelled)
+    } else {
+        Ok(())
+    }
 }

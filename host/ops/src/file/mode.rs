@@ -37,7 +37,9 @@ impl Mode {
     pub(super) fn apply(&self, old: u32, is_dir: bool) -> u32 {
         match self {
             Self::Bits(bits) => *bits,
-            Self::Clauses(clauses) => clauses.iter().fold(old, |bits, clause| clause.apply(bits, is_dir)),
+            Self::Clauses(clauses) => clauses
+                .iter()
+                .fold(old, |bits, clause| clause.apply(bits, is_dir)),
         }
     }
 }
@@ -45,7 +47,10 @@ impl Mode {
 /// One clause between commas: `who`, then one or more of operator and permissions.
 fn clauses(text: &str) -> Option<Vec<Clause>> {
     let bytes = text.as_bytes();
-    let end = bytes.iter().position(|byte| !b"ugoa".contains(byte)).unwrap_or(bytes.len());
+    let end = bytes
+        .iter()
+        .position(|byte| !b"ugoa".contains(byte))
+        .unwrap_or(bytes.len());
     let (names, mut rest) = bytes.split_at(end);
     let who = names.iter().fold(0, |who, name| {
         who | match name {
@@ -61,13 +66,20 @@ fn clauses(text: &str) -> Option<Vec<Clause>> {
         if !b"+-=".contains(operator) {
             return None;
         }
-        let end = tail.iter().position(|byte| b"+-=".contains(byte)).unwrap_or(tail.len());
+        let end = tail
+            .iter()
+            .position(|byte| b"+-=".contains(byte))
+            .unwrap_or(tail.len());
         let (permissions, next) = tail.split_at(end);
         let copies = permissions.len() == 1 && b"ugo".contains(&permissions[0]);
         if !copies && !permissions.iter().all(|byte| b"rwxXst".contains(byte)) {
             return None;
         }
-        out.push(Clause { who, operator: *operator, permissions: permissions.to_vec() });
+        out.push(Clause {
+            who,
+            operator: *operator,
+            permissions: permissions.to_vec(),
+        });
         rest = next;
     }
     (!out.is_empty()).then_some(out)
@@ -82,7 +94,10 @@ impl Clause {
                 b'w' => 0o222 & self.who,
                 b'x' => 0o111 & self.who,
                 b'X' if is_dir || old & 0o111 != 0 => 0o111 & self.who,
-                b's' => (if self.who & 0o700 != 0 { 0o4000 } else { 0 }) | (if self.who & 0o070 != 0 { 0o2000 } else { 0 }),
+                b's' => {
+                    (if self.who & 0o700 != 0 { 0o4000 } else { 0 })
+                        | (if self.who & 0o070 != 0 { 0o2000 } else { 0 })
+                }
                 b't' => 0o1000,
                 b'u' => spread(old >> 6) & self.who,
                 b'g' => spread(old >> 3) & self.who,
@@ -98,7 +113,8 @@ impl Clause {
                 let special = if is_dir {
                     0
                 } else {
-                    (if self.who & 0o700 != 0 { 0o4000 } else { 0 }) | (if self.who & 0o070 != 0 { 0o2000 } else { 0 })
+                    (if self.who & 0o700 != 0 { 0o4000 } else { 0 })
+                        | (if self.who & 0o070 != 0 { 0o2000 } else { 0 })
                 };
                 old & !(self.who | special) | bits
             }
@@ -116,7 +132,9 @@ mod tests {
     use super::*;
 
     fn apply(text: &str, old: u32, is_dir: bool) -> u32 {
-        Mode::read(&FileMode::Symbolic(text.to_owned())).unwrap().apply(old, is_dir)
+        Mode::read(&FileMode::Symbolic(text.to_owned()))
+            .unwrap()
+            .apply(old, is_dir)
     }
 
     #[test]

@@ -31,9 +31,17 @@ pub(super) fn select(tree: &dyn FileTree, top: Entry, filter: &Filter) -> Result
     }
     let is_dir = top.is_dir();
     let place = top.path.clone();
-    out.push(Selected { entry: top, path: PathBuf::new() });
+    out.push(Selected {
+        entry: top,
+        path: PathBuf::new(),
+    });
     if is_dir {
-        let mut walk = Walk { tree, filter, pending: Vec::new(), out: &mut out };
+        let mut walk = Walk {
+            tree,
+            filter,
+            pending: Vec::new(),
+            out: &mut out,
+        };
         walk.dir(&place, Path::new(""))?;
     }
     Ok(out)
@@ -59,11 +67,20 @@ impl Walk<'_> {
             let place = entry.path.clone();
             let pending = self.pending.len();
             if verdict.wanted {
-                let parents = self.pending.drain(..).map(|dir| Selected { entry: dir.entry, path: dir.path });
+                let parents = self.pending.drain(..).map(|dir| Selected {
+                    entry: dir.entry,
+                    path: dir.path,
+                });
                 self.out.extend(parents);
-                self.out.push(Selected { entry, path: path.clone() });
+                self.out.push(Selected {
+                    entry,
+                    path: path.clone(),
+                });
             } else if enter {
-                self.pending.push(Pending { entry, path: path.clone() });
+                self.pending.push(Pending {
+                    entry,
+                    path: path.clone(),
+                });
             }
             if enter {
                 self.dir(&place, &path)?;

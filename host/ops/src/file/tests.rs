@@ -3,7 +3,9 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use lapstrake_llb::{Chown, CopyAction, FileMode, MkdirAction, MkfileAction, RmAction, SymlinkAction, UserRef};
+use lapstrake_llb::{
+    Chown, CopyAction, FileMode, MkdirAction, MkfileAction, RmAction, SymlinkAction, UserRef,
+};
 use lapstrake_store::tree::{Entry, LayerDir};
 use tempfile::TempDir;
 
@@ -19,7 +21,11 @@ impl Place {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let store = Store::open(home.path()).unwrap();
-        Self { _home: home, store, source: tempfile::tempdir().unwrap() }
+        Self {
+            _home: home,
+            store,
+            source: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn file(&self, path: &str, text: &str) -> PathBuf {
@@ -30,21 +36,38 @@ impl Place {
     }
 
     fn source(&self) -> Input {
-        let dir = LayerDir { path: self.source.path().to_owned(), digests: None };
-        Input { tree: None, files: Arc::new(LayeredView::new([dir])) }
+        let dir = LayerDir {
+            path: self.source.path().to_owned(),
+            digests: None,
+        };
+        Input {
+            tree: None,
+            files: Arc::new(LayeredView::new([dir])),
+        }
     }
 
     fn run_on(&self, base: &Tree, actions: Vec<FileAction>) -> Result<Vec<Tree>, FileError> {
-        let base = Input { tree: Some(base.clone()), files: Arc::new(self.view(base)) };
+        let base = Input {
+            tree: Some(base.clone()),
+            files: Arc::new(self.view(base)),
+        };
         let inputs = [(edge(0), base), (edge(1), self.source())];
-        execute(&self.store, &FileOp { actions }, &inputs, "test", &StepContext::detached())
+        execute(
+            &self.store,
+            &FileOp { actions },
+            &inputs,
+            "test",
+            &StepContext::detached(),
+        )
     }
 
     /// Runs actions one on the other; the last is the output.
     fn run(&self, base: &Tree, kinds: Vec<FileActionKind>) -> Result<Tree, FileError> {
         let last = kinds.len() - 1;
         let action = |(index, kind): (usize, FileActionKind)| FileAction {
-            base: index.checked_sub(1).map_or(FileInput::Edge(edge(0)), |before| FileInput::Action(before as u32)),
+            base: index.checked_sub(1).map_or(FileInput::Edge(edge(0)), |before| {
+                FileInput::Action(before as u32)
+            }),
             kind,
             output: index == last,
         };
@@ -73,7 +96,10 @@ impl Place {
     }
 
     fn entry(&self, tree: &Tree, path: &str) -> Entry {
-        self.view(tree).entry(Path::new(path)).unwrap().unwrap_or_else(|| panic!("{path} is missing"))
+        self.view(tree)
+            .entry(Path::new(path))
+            .unwrap()
+            .unwrap_or_else(|| panic!("{path} is missing"))
     }
 
     fn text(&self, tree: &Tree, path: &str) -> String {
@@ -117,16 +143,32 @@ fn copy(src: &str, dst: &str) -> FileActionKind {
 
 fn mkdir(path: &str) -> FileActionKind {
     let path = path.to_owned();
-    FileActionKind::Mkdir(MkdirAction { path, mode: 0o755, make_parents: true, owner: None, timestamp: None })
+    FileActionKind::Mkdir(MkdirAction {
+        path,
+        mode: 0o755,
+        make_parents: true,
+        owner: None,
+        timestamp: None,
+    })
 }
 
 fn mkfile(path: &str, text: &str) -> FileActionKind {
     let (path, data) = (path.to_owned(), text.as_bytes().to_vec());
-    FileActionKind::Mkfile(MkfileAction { path, data, mode: 0o644, owner: None, timestamp: None })
+    FileActionKind::Mkfile(MkfileAction {
+        path,
+        data,
+        mode: 0o644,
+        owner: None,
+        timestamp: None,
+    })
 }
 
 fn rm(path: &str, allow_not_found: bool) -> FileActionKind {
-    FileActionKind::Rm(RmAction { path: path.to_owned(), allow_not_found, allow_wildcard: true })
+    FileActionKind::Rm(RmAction {
+        path: path.to_owned(),
+        allow_not_found,
+        allow_wildcard: true,
+    })
 }
 
 #[test]
@@ -154,15 +196,31 @@ fn a_file_and_a_directory_go_where_the_destination_says() {
 #[test]
 fn actions_on_each_other_share_a_layer_unless_the_tree_between_is_wanted() {
     let place = Place::new();
-    let tree = place.run(&Tree::default(), vec![mkdir("/a"), mkfile("/a/f", "1"), mkfile("/a/g", "2")]).unwrap();
+    let tree = place
+        .run(
+            &Tree::default(),
+            vec![mkdir("/a"), mkfile("/a/f", "1"), mkfile("/a/g", "2")],
+        )
+        .unwrap();
     assert_eq!(tree.layers.len(), 1);
     assert_eq!(place.names(&tree), ["a", "a/f", "a/g"]);
     let actions = vec![
-        FileAction { base: FileInput::Scratch, kind: mkfile("/f", "1"), output: true },
-        FileAction { base: FileInput::Action(0), kind: mkfile("/g", "2"), output: true },
+        FileAction {
+            base: FileInput::Scratch,
+            kind: mkfile("/f", "1"),
+            output: true,
+        },
+        FileAction {
+            base: FileInput::Action(0),
+            kind: mkfile("/g", "2"),
+            output: true,
+        },
     ];
     let trees = place.run_on(&Tree::default(), actions).unwrap();
-    assert_eq!(trees.iter().map(|tree| tree.layers.len()).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(
+        trees.iter().map(|tree| tree.layers.len()).collect::<Vec<_>>(),
+        [1, 2]
+    );
 }
 
 #[test]
@@ -170,10 +228,16 @@ fn a_missing_source_is_named_and_a_wildcard_may_match_nothing() {
     let place = Place::new();
     let scratch = Tree::default();
     let error = place.run(&scratch, vec![copy("/none", "/x")]).unwrap_err();
-    assert!(matches!(&error, FileError::SourceMissing { path } if path == "/none"), "{error:?}");
+    assert!(
+        matches!(&error, FileError::SourceMissing { path } if path == "/none"),
+        "{error:?}"
+    );
     assert!(place.run(&scratch, vec![copy("/none*", "/x")]).is_ok());
     let strict = copy_with("/none*", "/x", |action| action.allow_empty_wildcard = false);
-    assert!(matches!(place.run(&scratch, vec![strict]), Err(FileError::NothingMatches { .. })));
+    assert!(matches!(
+        place.run(&scratch, vec![strict]),
+        Err(FileError::NothingMatches { .. })
+    ));
 }
 
 #[test]
@@ -185,8 +249,14 @@ fn links_are_followed_as_sources_and_stay_links_inside() {
     symlink("/../../../etc/passwd", place.source.path().join("out")).unwrap();
     let tree = place.run(&Tree::default(), vec![copy("/to-dir", "/x")]).unwrap();
     assert_eq!(place.names(&tree), ["x", "x/f", "x/link"]);
-    assert_eq!(place.entry(&tree, "x/link").link_target.as_deref(), Some(Path::new("f")));
-    assert!(matches!(place.run(&Tree::default(), vec![copy("/out", "/x")]), Err(FileError::SourceMissing { .. })));
+    assert_eq!(
+        place.entry(&tree, "x/link").link_target.as_deref(),
+        Some(Path::new("f"))
+    );
+    assert!(matches!(
+        place.run(&Tree::default(), vec![copy("/out", "/x")]),
+        Err(FileError::SourceMissing { .. })
+    ));
 }
 
 #[test]
@@ -195,11 +265,26 @@ fn a_link_as_destination_is_followed_inside_the_tree() {
     place.file("a", "a");
     let link = |target: &str| {
         let (target, path) = (target.to_owned(), "/link".to_owned());
-        FileActionKind::Symlink(SymlinkAction { target, path, owner: None, timestamp: None })
+        FileActionKind::Symlink(SymlinkAction {
+            target,
+            path,
+            owner: None,
+            timestamp: None,
+        })
     };
-    let tree = place.run(&Tree::default(), vec![mkdir("/real"), link("/real"), copy("/a", "/link/")]).unwrap();
+    let tree = place
+        .run(
+            &Tree::default(),
+            vec![mkdir("/real"), link("/real"), copy("/a", "/link/")],
+        )
+        .unwrap();
     assert_eq!(place.names(&tree), ["link", "real", "real/a"]);
-    let tree = place.run(&Tree::default(), vec![mkdir("/real"), link("../../../real"), copy("/a", "/link/b")]).unwrap();
+    let tree = place
+        .run(
+            &Tree::default(),
+            vec![mkdir("/real"), link("../../../real"), copy("/a", "/link/b")],
+        )
+        .unwrap();
     assert_eq!(place.text(&tree, "real/b"), "a");
 }
 
@@ -214,16 +299,29 @@ fn owners_modes_and_times() {
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
     std::os::unix::fs::chown(&file, Some(5), Some(6)).unwrap();
     let base = place
-        .run(&Tree::default(), vec![mkdir("/etc"), mkfile("/etc/passwd", "web:x:33:44::/:/x\n"), mkdir("/there")])
+        .run(
+            &Tree::default(),
+            vec![
+                mkdir("/etc"),
+                mkfile("/etc/passwd", "web:x:33:44::/:/x\n"),
+                mkdir("/there"),
+            ],
+        )
         .unwrap();
     let plain = place.run(&base, vec![copy("/dir/f", "/f")]).unwrap();
     let entry = place.entry(&plain, "f");
     assert_eq!((entry.uid, entry.gid, entry.mode), (5, 6, 0o640));
     assert_eq!(entry.mtime.seconds, file.metadata().unwrap().mtime());
 
-    let owner = Some(Chown { user: Some(UserRef::Name("web".into())), group: None });
+    let owner = Some(Chown {
+        user: Some(UserRef::Name("web".into())),
+        group: None,
+    });
     let mode = Some(FileMode::Symbolic("u=rwX,go=rX".into()));
-    let timestamp = Some(Timestamp { seconds: 77, nanoseconds: 0 });
+    let timestamp = Some(Timestamp {
+        seconds: 77,
+        nanoseconds: 0,
+    });
     let all = copy_with("/dir", "/there/new", |action| {
         (action.owner, action.mode, action.timestamp) = (owner.clone(), mode, timestamp);
     });
@@ -240,9 +338,15 @@ fn owners_modes_and_times() {
     assert_eq!(place.entry(&tree, "there").uid, 0);
     assert_eq!(place.entry(&tree, "there/f").uid, 33);
     let nobody = copy_with("/dir", "/x", |action| {
-        action.owner = Some(Chown { user: Some(UserRef::Name("nobody".into())), group: None });
+        action.owner = Some(Chown {
+            user: Some(UserRef::Name("nobody".into())),
+            group: None,
+        });
     });
-    assert!(matches!(place.run(&base, vec![nobody]), Err(FileError::UnknownOwner { .. })));
+    assert!(matches!(
+        place.run(&base, vec![nobody]),
+        Err(FileError::UnknownOwner { .. })
+    ));
 }
 
 #[test]
@@ -252,12 +356,20 @@ fn files_and_directories_do_not_replace_each_other_unless_told() {
     place.file("f/x", "2");
     let base = place.run(&Tree::default(), vec![mkdir("/t/x")]).unwrap();
     let error = place.run(&base, vec![copy("/f", "/t")]).unwrap_err();
-    assert!(matches!(&error, FileError::FileOverDir { path, .. } if path == Path::new("/t/x")), "{error:?}");
+    assert!(
+        matches!(&error, FileError::FileOverDir { path, .. } if path == Path::new("/t/x")),
+        "{error:?}"
+    );
     let told = copy_with("/f", "/t", |action| action.replace_existing = true);
     assert_eq!(place.text(&place.run(&base, vec![told]).unwrap(), "t/x"), "2");
 
-    let base = place.run(&Tree::default(), vec![mkdir("/t"), mkfile("/t/x", "")]).unwrap();
-    assert!(matches!(place.run(&base, vec![copy("/d", "/t")]), Err(FileError::DirOverFile { .. })));
+    let base = place
+        .run(&Tree::default(), vec![mkdir("/t"), mkfile("/t/x", "")])
+        .unwrap();
+    assert!(matches!(
+        place.run(&base, vec![copy("/d", "/t")]),
+        Err(FileError::DirOverFile { .. })
+    ));
     let told = copy_with("/d", "/t", |action| action.replace_existing = true);
     assert_eq!(place.text(&place.run(&base, vec![told]).unwrap(), "t/x/in"), "1");
 }
@@ -273,8 +385,13 @@ fn patterns_select_and_take_only_the_directories_that_are_needed() {
         action.exclude_patterns = vec!["b/deep/none".into()];
     });
     let tree = place.run(&Tree::default(), vec![some]).unwrap();
-    assert_eq!(place.names(&tree), ["x", "x/a", "x/a/one.c", "x/b", "x/b/deep", "x/b/deep/two.c"]);
-    let less = copy_with("/", "/x", |action| action.exclude_patterns = vec!["**/*.h".into(), "b".into()]);
+    assert_eq!(
+        place.names(&tree),
+        ["x", "x/a", "x/a/one.c", "x/b", "x/b/deep", "x/b/deep/two.c"]
+    );
+    let less = copy_with("/", "/x", |action| {
+        action.exclude_patterns = vec!["**/*.h".into(), "b".into()]
+    });
     let tree = place.run(&Tree::default(), vec![less]).unwrap();
     assert_eq!(place.names(&tree), ["x", "x/a", "x/a/one.c", "x/c"]);
 }
@@ -293,23 +410,44 @@ fn hard_links_stay_together_and_copies_are_files_of_their_own() {
     let again = |dst: &str| copy_with("/single", dst, |action| action.src = FileInput::Edge(edge(0)));
     let tree = place.run(&single, vec![again("/a"), again("/b")]).unwrap();
     let inodes = ["single", "a", "b"].map(|path| place.entry(&tree, path).ino);
-    assert!(inodes[0] != inodes[1] && inodes[1] != inodes[2] && inodes[0] != inodes[2], "{inodes:?}");
+    assert!(
+        inodes[0] != inodes[1] && inodes[1] != inodes[2] && inodes[0] != inodes[2],
+        "{inodes:?}"
+    );
     assert_eq!(place.text(&tree, "b"), "s");
 }
 
 #[test]
 fn removal_is_a_whiteout_and_never_the_root() {
     let place = Place::new();
-    let base = place.run(&Tree::default(), vec![mkdir("/d"), mkfile("/d/f", "1"), mkfile("/g", "2")]).unwrap();
+    let base = place
+        .run(
+            &Tree::default(),
+            vec![mkdir("/d"), mkfile("/d/f", "1"), mkfile("/g", "2")],
+        )
+        .unwrap();
     let tree = place.run(&base, vec![rm("/d", false)]).unwrap();
     assert_eq!(place.names(&tree), ["g"]);
     assert_eq!(tree.layers.len(), base.layers.len() + 1);
-    assert!(matches!(place.run(&base, vec![rm("/none", false)]), Err(FileError::NothingToRemove { .. })));
+    assert!(matches!(
+        place.run(&base, vec![rm("/none", false)]),
+        Err(FileError::NothingToRemove { .. })
+    ));
     assert!(place.run(&base, vec![rm("/none", true)]).is_ok());
-    assert!(matches!(place.run(&base, vec![rm("/", false)]), Err(FileError::RemoveRoot)));
-    assert_eq!(place.names(&place.run(&base, vec![rm("/*", false)]).unwrap()), Vec::<String>::new());
+    assert!(matches!(
+        place.run(&base, vec![rm("/", false)]),
+        Err(FileError::RemoveRoot)
+    ));
+    assert_eq!(
+        place.names(&place.run(&base, vec![rm("/*", false)]).unwrap()),
+        Vec::<String>::new()
+    );
     let again = place.run(&base, vec![rm("/d", false), mkdir("/d")]).unwrap();
-    assert_eq!(place.names(&again), ["d", "g"], "what was below does not come back");
+    assert_eq!(
+        place.names(&again),
+        ["d", "g"],
+        "what was below does not come back"
+    );
 }
 
 #[test]
@@ -319,8 +457,20 @@ fn archives_are_unpacked_by_content_and_stay_inside() {
     place.file("named.txt", "no archive, but long enough to be looked at as one");
     std::fs::write(place.source.path().join("a.bin"), &tar).unwrap();
     let add = |src: &str| copy_with(src, "/to/", |action| action.unpack_archive = true);
-    let tree = place.run(&Tree::default(), vec![add("/a.bin"), add("/named.txt")]).unwrap();
-    assert_eq!(place.names(&tree), ["to", "to/absolute", "to/escape", "to/in", "to/in/f", "to/named.txt"]);
+    let tree = place
+        .run(&Tree::default(), vec![add("/a.bin"), add("/named.txt")])
+        .unwrap();
+    assert_eq!(
+        place.names(&tree),
+        [
+            "to",
+            "to/absolute",
+            "to/escape",
+            "to/in",
+            "to/in/f",
+            "to/named.txt"
+        ]
+    );
     tar.truncate(514);
     std::fs::write(place.source.path().join("cut.tar"), &tar).unwrap();
     assert!(place.run(&Tree::default(), vec![add("/cut.tar")]).is_err());

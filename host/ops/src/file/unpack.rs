@@ -30,8 +30,15 @@ pub(super) fn open(tree: &dyn FileTree, entry: &Entry) -> Result<Option<Opened>,
     }
     let reader = match compress::reader(io::BufReader::with_capacity(256 << 10, tree.open(entry)?)) {
         Ok(reader) => reader,
-        Err(error) if error.get_ref().is_some_and(|inner| inner.is::<UnsupportedCompression>()) => {
-            return Err(FileError::Decompress { path: entry.path.clone(), source: error });
+        Err(error)
+            if error
+                .get_ref()
+                .is_some_and(|inner| inner.is::<UnsupportedCompression>()) =>
+        {
+            return Err(FileError::Decompress {
+                path: entry.path.clone(),
+                source: error,
+            });
         }
         Err(_) => return Ok(None),
     };
@@ -39,7 +46,11 @@ pub(super) fn open(tree: &dyn FileTree, entry: &Entry) -> Result<Option<Opened>,
     match archive.next_member() {
         // Zeros alone are an empty archive only if they are whole blocks; anything else is a plain file.
         Ok(None) => Ok(None),
-        Ok(Some(first)) => Ok(Some(Opened { entry: entry.clone(), archive, first: Some(first) })),
+        Ok(Some(first)) => Ok(Some(Opened {
+            entry: entry.clone(),
+            archive,
+            first: Some(first),
+        })),
         Err(_) => Ok(None),
     }
 }
@@ -52,7 +63,10 @@ pub(super) fn unpack(
     context: &StepContext,
 ) -> Result<(), FileError> {
     let path = opened.entry.path.clone();
-    let failed = |source: ArchiveError| FileError::Unpack { path: path.clone(), source: Box::new(source) };
+    let failed = |source: ArchiveError| FileError::Unpack {
+        path: path.clone(),
+        source: Box::new(source),
+    };
     let mut dirs = Vec::new();
     let mut next = opened.first.take();
     while let Some(member) = next {
@@ -74,7 +88,6 @@ fn put(
     dir: &Path,
     changes: &Changes,
     dirs: &mut Vec<(std::path::PathBuf, lapstrake_llb::Timestamp)>,
-
 ) -> Result<(), FileError> {
     let inside = clean(&member.path);
     if inside.as_os_str().is_empty() {
@@ -82,7 +95,14 @@ fn put(
     }
     let to = editor.resolve(&dir.join(&inside), false)?;
     let parent = to.parent().unwrap_or(Path::new("")).to_owned();
-    super::simple::make_dirs(editor, &parent, &Metadata { mtime: member.mtime, ..Metadata::default_dir() })?;
+    super::simple::make_dirs(
+        editor,
+        &parent,
+        &Metadata {
+            mtime: member.mtime,
+            ..Metadata::default_dir()
+        },
+    )?;
     let metadata = Metadata {
         mode: member.mode,
         uid: changes.owner.uid.unwrap_or(member.uid),
@@ -108,7 +128,10 @@ fn put(
             return Ok(());
         }
         _ if there.as_ref().is_some_and(Entry::is_dir) => {
-            return Err(FileError::FileOverDir { source_path: member.path.clone(), path: Path::new("/").join(to) });
+            return Err(FileError::FileOverDir {
+                source_path: member.path.clone(),
+                path: Path::new("/").join(to),
+            });
         }
         MemberKind::HardLink => {
             let old = editor.resolve(&dir.join(clean(&member.link)), false)?;
@@ -116,7 +139,10 @@ fn put(
         }
         MemberKind::Inode(FileKind::File) => {
             let mut file = editor.create_file(&to)?;
-            write(archive, member, &mut file).map_err(|source| FileError::Copy { path: to.clone(), source })?;
+            write(archive, member, &mut file).map_err(|source| FileError::Copy {
+                path: to.clone(),
+                source,
+            })?;
             editor.close_file(&to, &file, &metadata)?;
         }
         MemberKind::Inode(FileKind::Symlink) => editor.put_symlink(&to, &member.link, &metadata)?,

@@ -83,7 +83,11 @@ impl<'a> Writer<'a> {
         }
         editor.ensure_parent(&job.to)?;
         self.jobs.push(job);
-        if self.jobs.len() >= BATCH { self.flush(editor, context) } else { Ok(()) }
+        if self.jobs.len() >= BATCH {
+            self.flush(editor, context)
+        } else {
+            Ok(())
+        }
     }
 
     fn replace(&mut self, editor: &mut LayerEditor<'_>, job: &Job) -> Result<(), FileError> {
@@ -93,7 +97,11 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes all that was taken.
-    pub(super) fn flush(&mut self, editor: &mut LayerEditor<'_>, context: &StepContext) -> Result<(), FileError> {
+    pub(super) fn flush(
+        &mut self,
+        editor: &mut LayerEditor<'_>,
+        context: &StepContext,
+    ) -> Result<(), FileError> {
         // What is at a path decides how it is met, so the answer of before is not the answer any more.
         self.last = None;
         let jobs = std::mem::take(&mut self.jobs);
@@ -107,12 +115,17 @@ impl<'a> Writer<'a> {
             let dir = shown.open_dir(job.to.parent().unwrap_or(Path::new("")))?;
             write(self.tree, job, &dir, &lost)
         })?;
-        self.lost.merge(lost.into_inner().unwrap_or_else(|poison| poison.into_inner()));
+        self.lost
+            .merge(lost.into_inner().unwrap_or_else(|poison| poison.into_inner()));
         Ok(())
     }
 
     /// Writes what is left.
-    pub(super) fn finish(mut self, editor: &mut LayerEditor<'_>, context: &StepContext) -> Result<(), FileError> {
+    pub(super) fn finish(
+        mut self,
+        editor: &mut LayerEditor<'_>,
+        context: &StepContext,
+    ) -> Result<(), FileError> {
         self.flush(editor, context)?;
         editor.add_lost_xattrs(std::mem::take(&mut self.lost));
         Ok(())
@@ -120,23 +133,33 @@ impl<'a> Writer<'a> {
 }
 
 fn write(tree: &dyn FileTree, job: &Job, dir: &OwnedFd, lost: &Mutex<LostXattrs>) -> Result<(), FileError> {
-    let failed = |source: io::Error| FileError::Copy { path: job.entry.path.clone(), source };
+    let failed = |source: io::Error| FileError::Copy {
+        path: job.entry.path.clone(),
+        source,
+    };
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let name = job.to.file_name().unwrap_or_default();
     let created = rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o600));
     let file = File::from(created.map_err(|errno| failed(errno.into()))?);
     copy(tree, &job.entry, &file)?;
     let mut mine = LostXattrs::default();
-    job.metadata.set_on(&file, &job.to, &mut mine).map_err(|errno| failed(errno.into()))?;
+    job.metadata
+        .set_on(&file, &job.to, &mut mine)
+        .map_err(|errno| failed(errno.into()))?;
     if !mine.is_empty() {
-        lost.lock().unwrap_or_else(|poison| poison.into_inner()).merge(mine);
+        lost.lock()
+            .unwrap_or_else(|poison| poison.into_inner())
+            .merge(mine);
     }
     Ok(())
 }
 
 /// Copies the data, and makes sure that it is what the tree says.
 fn copy(tree: &dyn FileTree, entry: &Entry, to: &File) -> Result<(), FileError> {
-    let failed = |source: io::Error| FileError::Copy { path: entry.path.clone(), source };
+    let failed = |source: io::Error| FileError::Copy {
+        path: entry.path.clone(),
+        source,
+    };
     let from = tree.open(entry)?;
     if tree.must_digest(entry) {
         let digest = digesting(&from, to).map_err(failed)?;
