@@ -17,8 +17,6 @@ for part in "$@"; do
     case $part in
     build)
         want cc gcc libc6-dev
-        want pkg-config pkg-config
-        want /usr/include/seccomp.h libseccomp-dev
         ;;
     demo)
         want mmdebstrap mmdebstrap
