@@ -20,9 +20,11 @@ demo: $(LAPSTRAKE)
 	@sh tests/install.sh demo
 	@sh examples/demo.sh $(LAPSTRAKE)
 
-test: frontends lint
+# The tests need the program too; `cargo test` builds it, with the same dependencies.
+test: lint
 	@sh tests/install.sh test
 	$(CARGO) test --release --locked --workspace
+	$(CARGO) test --release --locked --manifest-path examples/frontends/hello/Cargo.toml --target-dir target/examples
 
 lint: frontends
 	$(CARGO) fmt --all --check

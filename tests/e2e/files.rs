@@ -131,3 +131,27 @@ fn a_link_in_the_way_does_not_lead_out_of_the_image() {
     let inside = out.join(target.strip_prefix("/").unwrap()).join("f");
     assert_eq!(std::fs::read_to_string(inside).unwrap(), "f");
 }
+
+#[test]
+fn a_build_file_elsewhere_brings_its_own_ignore_file() {
+    let place = Place::new();
+    place.file("a", "").file("b", "").file(".dockerignore", "a\n");
+    std::fs::write(place.path("Own"), "FROM scratch\nCOPY . /\n").unwrap();
+    std::fs::write(place.path("Own.dockerignore"), "b\n.dockerignore\n").unwrap();
+    let (out, _) = place.build_local(&["-f", "Own"]);
+    let names: Vec<_> = std::fs::read_dir(&out)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names, ["a"]);
+}
+
+#[test]
+fn a_build_file_of_another_name_that_a_frontend_declares() {
+    let place = Place::new();
+    place
+        .file("Containerfile", "FROM scratch\nCOPY a /\n")
+        .file("a", "x");
+    let (out, _) = place.build_local(&[]);
+    assert!(out.join("a").is_file());
+}

@@ -17,21 +17,21 @@ pub fn diagnostic(diagnostic: &Diagnostic, sources: &[SourceFile]) -> String {
         Severity::Hint => "hint",
     };
     let mut out = match diagnostic.code.as_str() {
-        "" => format!("{word}: {}\n", diagnostic.message),
-        code => format!("{word}[{code}]: {}\n", diagnostic.message),
+        "" => format!("{word}: {}\n", clean(&diagnostic.message)),
+        code => format!("{word}[{}]: {}\n", clean(code), clean(&diagnostic.message)),
     };
     for range in &diagnostic.ranges {
         excerpt(&mut out, range, sources);
     }
     for related in &diagnostic.related {
-        let _ = writeln!(out, "  note: {}", related.message);
+        let _ = writeln!(out, "  note: {}", clean(&related.message));
         excerpt(&mut out, &related.range, sources);
     }
     if let Some(help) = &diagnostic.help {
-        let _ = writeln!(out, "  help: {help}");
+        let _ = writeln!(out, "  help: {}", clean(help));
     }
     if let Some(url) = &diagnostic.url {
-        let _ = writeln!(out, "  see: {url}");
+        let _ = writeln!(out, "  see: {}", clean(url));
     }
     out
 }
@@ -61,7 +61,7 @@ pub fn excerpt(out: &mut String, range: &SourceRange, sources: &[SourceFile]) {
     for number in range.start.line..=last {
         let Some(line) = lines.next() else { break };
         let line = line.strip_suffix('\r').unwrap_or(line);
-        let _ = writeln!(out, " {number:gutter$} | {}", line.replace('\t', "    "));
+        let _ = writeln!(out, " {number:gutter$} | {}", clean(line).replace('\t', "    "));
         let from = if number == range.start.line {
             range.start.column.saturating_sub(1) as usize
         } else {
@@ -87,6 +87,19 @@ pub fn excerpt(out: &mut String, range: &SourceRange, sources: &[SourceFile]) {
     if last < end {
         let _ = writeln!(out, " {:gutter$} | … {} more lines", "", end - last);
     }
+}
+
+/// Text of others without what a terminal would obey.
+fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() && !matches!(c, '\t' | '\n') {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 fn indent(line: &str) -> usize {
@@ -142,6 +155,15 @@ mod tests {
         assert_eq!(
             text,
             "  --> Dockerfile:1:1\n   |\n 1 | RUN a \\\n   | ^^^^^^^\n 2 |   b\n   |   ^\n"
+        );
+    }
+
+    #[test]
+    fn a_terminal_obeys_nothing_of_it() {
+        let text = show("FROM \u{1b}[2Jx", range((1, 1), (1, 5)));
+        assert!(
+            !text.contains('\u{1b}') && text.contains("FROM \u{fffd}[2Jx"),
+            "{text}"
         );
     }
 

@@ -218,5 +218,18 @@ fn create(root: &Path, database: &Path) -> Result<()> {
     for folder in ["blobs/sha256", "layers", "tmp", "index", "compiled"] {
         make(&root.join(folder))?;
     }
+    for folder in ["layers", "tmp"] {
+        spread(&root.join(folder));
+    }
     db::Db::create(database)
+}
+
+/// Tells ext4 that what is in a folder has nothing to do with each other, so that it looks for free inodes near each
+/// layer and not far and wide: half the time of a small step. Other file systems refuse, which does not matter.
+fn spread(folder: &Path) {
+    if let Ok(open) = File::open(folder)
+        && let Ok(flags) = rustix::fs::ioctl_getflags(&open)
+    {
+        let _ = rustix::fs::ioctl_setflags(&open, flags | rustix::fs::IFlags::TOPDIR);
+    }
 }

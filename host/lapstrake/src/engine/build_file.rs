@@ -70,7 +70,12 @@ pub struct Loaded {
     /// The name that frontends look for companions by (`<name>.dockerignore`): relative to the context where it is in
     /// it; none: it came on standard input.
     pub name: Option<String>,
+    /// Its ignore file, where it is beside a build file outside of the context: there the frontend cannot find it.
+    pub companion: Option<SourceFile>,
 }
+
+/// What is put behind a build file's name to get that of its own ignore file.
+const IGNORE_SUFFIX: &str = ".dockerignore";
 
 /// Reads the build file; `stdin` is read only where it is asked for.
 ///
@@ -87,20 +92,23 @@ pub fn load(file: &BuildFile, context: &Context, stdin: impl Read) -> Result<Loa
             return Err(error(std::io::Error::from(std::io::ErrorKind::NotADirectory)));
         }
     }
+    let mut outside = false;
     let (path, name) = match (file, context) {
         (BuildFile::Stdin, _) | (BuildFile::Default, Context::Empty) => {
             let bytes = read(stdin, Path::new("-"))?;
             return Ok(Loaded {
                 file: text(bytes, DEFAULT_NAME)?,
                 name: None,
+                companion: None,
             });
         }
         (BuildFile::Default, Context::Directory(folder)) => {
             (folder.join(DEFAULT_NAME), DEFAULT_NAME.to_owned())
         }
         (BuildFile::Path(path), Context::Directory(folder)) => {
-            let name = inside(path, folder).unwrap_or_else(|| file_name(path));
-            (path.clone(), name)
+            let name = inside(path, folder);
+            outside = name.is_none();
+            (path.clone(), name.unwrap_or_else(|| file_name(path)))
         }
         (BuildFile::Path(path), Context::Empty) => (path.clone(), file_name(path)),
     };
@@ -115,8 +123,20 @@ pub fn load(file: &BuildFile, context: &Context, stdin: impl Read) -> Result<Loa
     };
     Ok(Loaded {
         file: text(read(open, &path)?, &name)?,
+        companion: if outside { companion(&path, &name)? } else { None },
         name: Some(name),
     })
+}
+
+fn companion(build_file: &Path, name: &str) -> Result<Option<SourceFile>, BuildFileError> {
+    let mut path = build_file.as_os_str().to_owned();
+    path.push(IGNORE_SUFFIX);
+    let path = PathBuf::from(path);
+    match std::fs::File::open(&path) {
+        Ok(open) => Ok(Some(text(read(open, &path)?, &format!("{name}{IGNORE_SUFFIX}"))?)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(BuildFileError::Read { path, source }),
+    }
 }
 
 fn file_name(path: &Path) -> String {
@@ -200,6 +220,26 @@ mod tests {
         let loaded = load(&BuildFile::Path(path), &context(&folder), std::io::empty()).unwrap();
         assert_eq!(loaded.name.as_deref(), Some("sub/Own"));
         assert_eq!(loaded.file.text, "FROM scratch");
+    }
+
+    #[test]
+    fn an_ignore_file_beside_a_build_file_elsewhere_comes_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let path = elsewhere.path().join("Own");
+        std::fs::write(&path, "FROM scratch").unwrap();
+        let load = || {
+            load(
+                &BuildFile::Path(path.clone()),
+                &context(&folder),
+                std::io::empty(),
+            )
+            .unwrap()
+            .companion
+        };
+        assert_eq!(load(), None);
+        std::fs::write(elsewhere.path().join("Own.dockerignore"), "x").unwrap();
+        assert_eq!(load().unwrap().name, "Own.dockerignore");
     }
 
     #[test]

@@ -1,22 +1,22 @@
 //! From a build file to a graph: which frontend, what it is asked, and what is remembered of its answer.
 //! Knows nothing of how a graph is solved.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lapstrake_frontend::{
-    ContextSource, Frontend, FrontendError, FrontendSource, Gateway, Limits, NamedContext, Request, Speaker,
-    resolve, results::Results, syntax,
+    Cancel, ContextSource, Frontend, FrontendError, FrontendSource, Gateway, Limits, NamedContext, Request,
+    Speaker, resolve, results::Results, syntax,
 };
 use lapstrake_llb::{Digest, OciLayoutSource, SourceFile, SourceRange, Timestamp};
 use lapstrake_store::Store;
 
 use crate::error::{Error, FrontendFailure};
-use crate::options::{CompileOptions, Context, FrontendLimits, NamedSource};
+use crate::options::{BuildFile, CompileOptions, Context, FrontendLimits, NamedSource};
 use crate::platform;
 
 use super::Engine;
-use super::build_file::{self, Loaded};
+use super::build_file::{self, BuildFileError, Loaded};
 use super::gateway::Failures;
 
 /// The frontend of a build file without a syntax line.
@@ -148,7 +148,7 @@ fn request(options: &CompileOptions, loaded: Loaded, arguments: String) -> Resul
         .find(|(name, _)| name == "SOURCE_DATE_EPOCH");
     let epoch = epoch.and_then(|(_, value)| value.parse().ok());
     Ok(Request {
-        sources: vec![loaded.file],
+        sources: std::iter::once(loaded.file).chain(loaded.companion).collect(),
         target: options.target.clone(),
         platforms: options.platforms.clone(),
         build_platform: platform::host(),
@@ -195,13 +195,39 @@ impl Results for StoredResults<'_> {
     }
 }
 
-/// Reads the build file of these options; standard input is read where they say so.
-pub(super) fn read(options: &CompileOptions) -> Result<Loaded, Error> {
-    Ok(build_file::load(
-        &options.file,
-        &options.context,
-        std::io::stdin(),
-    )?)
+/// Reads the build file of these options; standard input is read where they say so. Where there is no build file of
+/// the usual name, one of a name that a built-in frontend declares is taken.
+pub(super) fn read(engine: &Engine, options: &CompileOptions) -> Result<Loaded, Error> {
+    let load = |file: &BuildFile| build_file::load(file, &options.context, std::io::stdin());
+    match load(&options.file) {
+        Err(BuildFileError::NotFound { path }) if options.file == BuildFile::Default => {
+            match declared(engine, &options.context) {
+                Some(other) => Ok(load(&BuildFile::Path(other))?),
+                None => Err(BuildFileError::NotFound { path }.into()),
+            }
+        }
+        other => Ok(other?),
+    }
+}
+
+/// A file in the context whose name a built-in frontend declares.
+fn declared(engine: &Engine, context: &Context) -> Option<PathBuf> {
+    let Context::Directory(folder) = context else {
+        return None;
+    };
+    lapstrake_frontend::built_in().iter().find_map(|built_in| {
+        let frontend = engine
+            .frontends
+            .load(&FrontendSource::BuiltIn(built_in.name.to_owned()))
+            .ok()?;
+        let info = frontend.describe(&Limits::default(), &Cancel::new()).ok()?;
+        // Wildcards say what a file may be called, not what it is called.
+        let names = info
+            .file_patterns
+            .into_iter()
+            .filter(|name| !name.contains(['*', '?', '[', '/']));
+        names.map(|name| folder.join(name)).find(|path| path.is_file())
+    })
 }
 
 /// The gateway as frontends want it.

@@ -122,7 +122,8 @@ impl Engine {
             &client.sink,
             &format!("[internal] load build definition from {name}"),
         );
-        let prepared = frontends::read(options).and_then(|loaded| frontends::prepare(self, options, loaded));
+        let prepared =
+            frontends::read(self, options).and_then(|loaded| frontends::prepare(self, options, loaded));
         step.end_with(prepared)
     }
 

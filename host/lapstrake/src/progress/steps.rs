@@ -90,6 +90,17 @@ fn printable(line: &[u8]) -> String {
         .collect()
 }
 
+/// A step's name on one line, without what a terminal would obey.
+fn shown(name: &str) -> String {
+    match name {
+        "" => "(step without a name)".to_owned(),
+        name => name
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect(),
+    }
+}
+
 /// All steps so far.
 #[derive(Debug, Default)]
 pub struct Steps {
@@ -144,11 +155,7 @@ impl Steps {
         if index == next {
             self.all.push(Step {
                 number: next + 1,
-                name: if name.is_empty() {
-                    "(step without a name)".to_owned()
-                } else {
-                    name.to_owned()
-                },
+                name: shown(name),
                 started: None,
                 completed: None,
                 statuses: Vec::new(),

@@ -1,6 +1,7 @@
 //! What is asked of the executor, and what it answers: plain data.
 //! Directories are given as paths. Knows nothing of stores, trees, caches or how secrets are found.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +9,7 @@ use lapstrake_llb::{ExecOp, LinuxResources};
 use serde::{Deserialize, Serialize};
 
 /// A command to run, with everything it needs already on this machine.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct ExecRequest {
     /// The command. Its mounts and secrets are ignored: `root`, `mounts` and `secret_env` stand for them. The
     /// entitlement for
@@ -32,6 +33,22 @@ pub struct ExecRequest {
     pub timeout: Option<Duration>,
     /// Whether set-user-ID programs and file capabilities are without effect. Breaks `sudo`.
     pub no_new_privileges: bool,
+}
+
+impl fmt::Debug for ExecRequest {
+    /// Leaves the secrets out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecRequest")
+            .field("op", &self.op)
+            .field("resources", &self.resources)
+            .field("root", &self.root)
+            .field("mounts", &self.mounts)
+            .field("state_dir", &self.state_dir)
+            .field("network", &self.network)
+            .field("timeout", &self.timeout)
+            .field("no_new_privileges", &self.no_new_privileges)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The network that a command is in.
@@ -69,7 +86,7 @@ pub struct PreparedMount {
 }
 
 /// What is mounted.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub enum MountSource {
     /// A tree made of layers.
     Tree {
@@ -108,6 +125,37 @@ pub enum MountSource {
         /// The socket.
         path: PathBuf,
     },
+}
+
+impl fmt::Debug for MountSource {
+    /// Leaves the contents of files out, which are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MountSource::Tree {
+                lower,
+                selector,
+                writes,
+            } => f
+                .debug_struct("Tree")
+                .field("lower", lower)
+                .field("selector", selector)
+                .field("writes", writes)
+                .finish(),
+            MountSource::Directory { path, selector } => f
+                .debug_struct("Directory")
+                .field("path", path)
+                .field("selector", selector)
+                .finish(),
+            MountSource::Tmpfs { size } => f.debug_struct("Tmpfs").field("size", size).finish(),
+            MountSource::File { uid, gid, mode, .. } => f
+                .debug_struct("File")
+                .field("uid", uid)
+                .field("gid", gid)
+                .field("mode", mode)
+                .finish_non_exhaustive(),
+            MountSource::Socket { path } => f.debug_struct("Socket").field("path", path).finish(),
+        }
+    }
 }
 
 /// Where writes to a mounted tree go.
@@ -204,6 +252,17 @@ pub enum Warning {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let file = MountSource::File {
+            data: b"hunter2".to_vec(),
+            uid: 0,
+            gid: 0,
+            mode: 0o400,
+        };
+        assert_eq!(format!("{file:?}"), "File { uid: 0, gid: 0, mode: 256, .. }");
+    }
 
     #[test]
     fn valid_codes() {

@@ -11,8 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lapstrake_llb::SecurityMode;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::MemfdFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde::{Deserialize, Serialize};
 
 use super::bundle::{discarded, fillers};
@@ -103,9 +105,18 @@ struct Helper {
 
 impl Drop for Helper {
     fn drop(&mut self) {
-        // The end of the connection makes it kill everything, clean up and end.
+        // The end of the connection makes it kill everything, clean up and end. A process that waits for a
+        // disk cannot be killed: it, and the helper, end when they can.
         self.socket = None;
-        let _ = self.process.wait();
+        let patience = Timespec {
+            tv_sec: 5,
+            tv_nsec: 0,
+        };
+        let ended = pidfd_open(Pid::from_child(&self.process), PidfdFlags::empty())
+            .and_then(|pidfd| poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&patience)));
+        if ended != Ok(0) {
+            let _ = self.process.wait();
+        }
     }
 }
 
