@@ -474,7 +474,7 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
         let item = &self.graph.nodes[node];
         self.tell_started(node);
         if !item.ignore_cache
-            && let Some(key) = self.keys[node].resolved
+            && let Some(key) = self.flight_key(node)
         {
             let mut flights = self.solver.flights.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(waiting) = flights.get_mut(&key) {
@@ -485,8 +485,9 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
             }
             flights.insert(key, Vec::new());
             drop(flights);
-            // Another solve may have ended this very step since its key was looked up.
-            if self.solver.landings.load(Ordering::SeqCst) != self.landings {
+            // A step of the same content, or this very step in another solve, may have ended since the key was looked up.
+            let others = self.solver.landings.load(Ordering::SeqCst) != self.landings;
+            if others || self.keys[node].content.is_some() {
                 match self.find(node, Some(key)) {
                     Ok(false) => {}
                     Ok(true) => {
@@ -509,6 +510,11 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
         self.spawn(node, token, move |context| {
             Message::Executed(node, attempt(|| solver.worker.execute(vertex, &inputs, context)))
         })
+    }
+
+    /// What makes two steps the same while they are executed.
+    fn flight_key(&self, node: usize) -> Option<Digest> {
+        self.keys[node].content.or(self.keys[node].resolved)
     }
 
     fn executed(&mut self, node: usize, outputs: Vec<W::Output>) -> Result<(), Failure<W, R>> {
@@ -555,7 +561,7 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
         if self.graph.nodes[node].ignore_cache {
             return;
         }
-        let Some(key) = self.keys[node].resolved else {
+        let Some(key) = self.flight_key(node) else {
             return;
         };
         self.landings += 1;

@@ -145,6 +145,6 @@ fn other_errors_of_the_contract() {
         .fails(1, &["there is no target \"harbour\" in the build file"]);
     place
         .build(&["--target", "error-host-failed"])
-        .fails(1, &["error: the harbour is closed"]);
+        .fails(1, &["says: the harbour is closed"]);
     assert_unharmed(&place);
 }

@@ -119,18 +119,11 @@ impl Gateway for BuildGateway {
         match requests.as_slice() {
             [] => Vec::new(),
             [only] => vec![resolve(only)],
-            // All at the same time: most of it is waiting for registries.
-            many => std::thread::scope(|scope| {
-                let threads: Vec<_> = many
-                    .iter()
-                    .map(|request| scope.spawn(|| resolve(request)))
-                    .collect();
-                let lost = || Err("internal error: the resolving thread ended".to_owned());
-                threads
-                    .into_iter()
-                    .map(|thread| thread.join().unwrap_or_else(|_| lost()))
-                    .collect()
-            }),
+            // At the same time: most of it is waiting for registries.
+            many => many
+                .chunks(IMAGES_AT_ONCE)
+                .flat_map(|some| resolve_all(some, &resolve))
+                .collect(),
         }
     }
 
@@ -181,6 +174,26 @@ pub(super) fn warn(sink: &Sink, warnings: Report) {
         };
         sink.send(Event::Warning(Box::new(warning)));
     }
+}
+
+/// Images that are asked for at the same time.
+const IMAGES_AT_ONCE: usize = 64;
+
+fn resolve_all<T: Send>(
+    requests: &[OpsRequest],
+    resolve: &(dyn Fn(&OpsRequest) -> Result<T, String> + Sync),
+) -> Vec<Result<T, String>> {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = requests
+            .iter()
+            .map(|request| scope.spawn(move || resolve(request)))
+            .collect();
+        let lost = || Err("internal error: the resolving thread ended".to_owned());
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| lost()))
+            .collect()
+    })
 }
 
 fn info(image: &ResolvedImage) -> ImageInfo {

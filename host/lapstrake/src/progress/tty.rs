@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(lines[0], "[+] Building 2.0s (1/2)");
         assert_eq!(lines[1], " => [1/2] FROM x                    1.5s");
         assert!(
-            lines[2].starts_with(" => [2/2] RUN a very long comma…"),
+            lines[2].starts_with(" => [2/2] RUN a very long") && lines[2].contains('…'),
             "{}",
             lines[2]
         );
