@@ -63,14 +63,16 @@ fn run(row: &Row, tools: &mut [Box<dyn Tool>]) -> Vec<Option<Duration>> {
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let program = arguments.next().expect("the path of lapstrake");
-    let only: Vec<String> = arguments.collect();
+    let (options, only): (Vec<String>, Vec<String>) =
+        arguments.partition(|word| word.starts_with("--without="));
+    let with = |name: &str| !options.iter().any(|option| option.ends_with(name));
     let state = tempfile::tempdir().unwrap();
     let mut tools: Vec<Box<dyn Tool>> = vec![Box::new(Lapstrake::new(&program, state.path()))];
-    match Docker::start(state.path()) {
+    match with("docker").then(|| Docker::start(state.path())).flatten() {
         Some(docker) => tools.push(Box::new(docker)),
         None => eprintln!("no Docker Engine here: its column is missing"),
     }
-    match Buildah::start(state.path()) {
+    match with("buildah").then(|| Buildah::start(state.path())).flatten() {
         Some(buildah) => tools.push(Box::new(buildah)),
         None => eprintln!("no buildah here: its column is missing"),
     }

@@ -161,7 +161,14 @@ impl Engine {
     /// # Errors
     /// The client failed.
     pub fn docker(&self, arguments: &[&str]) -> Result<String, String> {
-        let output = Command::new(find_program("docker").ok_or("no docker client")?)
+        // The client of the engine's own package fits it; a newer one may want plugins.
+        let own = PathBuf::from("/usr/bin/docker");
+        let client = if own.is_file() {
+            own
+        } else {
+            find_program("docker").ok_or("no docker client")?
+        };
+        let output = Command::new(client)
             .arg("-H")
             .arg(format!("unix://{}", self.socket().display()))
             .args(arguments)
