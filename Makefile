@@ -35,7 +35,7 @@ lint: frontends
 # Parts with criterion, then whole builds beside the peers that are installed.
 bench: $(LAPSTRAKE)
 	@sh tests/install.sh bench
-	$(CARGO) bench --locked -p lapstrake-frontend
+	$(CARGO) bench --locked --workspace --bench frontend
 	@sh tests/bench/run.sh $(LAPSTRAKE)
 
 install: $(LAPSTRAKE)
