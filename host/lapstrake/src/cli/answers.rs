@@ -7,14 +7,13 @@ use serde_json::{Value, json};
 
 use crate::engine::Answer;
 use crate::error::{Error, FrontendFailure};
-use crate::options::BuildOptions;
 use crate::report;
 
 use super::Failure;
 use super::words::AnswerFormat;
 
 /// Prints an answer on standard output. A check that found an error fails.
-pub fn print(answer: &Answer, format: AnswerFormat, _options: &BuildOptions) -> Result<(), Failure> {
+pub fn print(answer: &Answer, format: AnswerFormat) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     match format {
         AnswerFormat::Text => out.write_all(text(answer).as_bytes())?,

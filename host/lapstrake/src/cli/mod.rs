@@ -183,7 +183,7 @@ fn build(words: BuildWords, place: &Place) -> Result<(), Failure> {
     if let Some(what) = call {
         let engine = place.engine(&config)?;
         let answer = with_display(Mode::Quiet, |client| engine.call(&what, &options, client))?;
-        return answers::print(&answer, format, &options);
+        return answers::print(&answer, format);
     }
     let outputless = options.outputs.is_empty();
     let engine = place.engine(&config)?;
