@@ -79,6 +79,8 @@ pub struct CompileOptions {
     pub platforms: Vec<Platform>,
     /// All else, in BuildKit's words for frontend options.
     pub frontend_options: Vec<(String, String)>,
+    /// Nobody is asked over the network; what is not in the store is missing.
+    pub offline: bool,
     /// Frontend instead of the syntax line's.
     pub frontend: Option<String>,
     /// Limits of the frontend.

@@ -47,6 +47,9 @@ impl Error {
             NoPlatform { .. } | WrongPlatform { .. } => {
                 "choose a platform that the image has with --platform, or for one stage with FROM --platform"
             }
+            Offline { .. } => {
+                "build once without --offline, so that it is fetched; or name an image that the store has by its digest"
+            }
             NoSystemCertificates => "install the package ca-certificates, or name a file in SSL_CERT_FILE",
             ForeignLayer { .. } => {
                 "push the image again with the layer in it (`--allow-nondistributable-artifacts`)"

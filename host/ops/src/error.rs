@@ -390,7 +390,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// Something is needed from a registry, and none may be asked.
+    /// Something is needed from a registry or another server, and none may be asked.
     #[error("{what} is not in the store, and the build is offline")]
     Offline {
         /// What is needed.

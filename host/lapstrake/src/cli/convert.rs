@@ -77,6 +77,7 @@ pub fn compile(words: SharedWords, config: &Config) -> Result<CompileOptions, Wo
         platforms,
         limits: limits(&words, config)?,
         frontend_options: frontend_options(&words)?,
+        offline: words.offline,
         frontend: words.frontend,
     })
 }

@@ -88,6 +88,10 @@ pub struct SharedWords {
     #[arg(long)]
     pub pull: bool,
 
+    /// Ask nobody over the network: tags mean what they meant last, and what is not in the store is missing
+    #[arg(long, conflicts_with = "pull")]
+    pub offline: bool,
+
     /// Network of the commands: default, none or host
     #[arg(long, value_name = "MODE")]
     pub network: Option<String>,

@@ -60,7 +60,7 @@ impl Build {
                 registries: engine.options.registries.clone(),
                 credentials: engine.options.credentials.clone(),
                 layouts,
-                offline: false,
+                offline: compile.offline,
                 platform: platform::host(),
             },
         );
@@ -79,6 +79,7 @@ impl Build {
                 sandbox_network: Network::Host,
                 no_new_privileges: true,
                 timeout: options.step_timeout,
+                offline: compile.offline,
             },
         );
         Ok(Self {

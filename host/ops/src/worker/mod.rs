@@ -59,6 +59,9 @@ pub struct WorkerOptions {
     pub no_new_privileges: bool,
     /// Time that one command may take; none: no limit.
     pub timeout: Option<std::time::Duration>,
+    /// Sources ask nobody; what is not in the store is [`Error::Offline`]. Images have an option of their own, which
+    /// MUST be the same. Commands have the network that they would have.
+    pub offline: bool,
 }
 
 /// Carries ops out over a store.

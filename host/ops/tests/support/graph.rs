@@ -265,6 +265,7 @@ impl Bench {
                 sandbox_network: Network::Loopback,
                 no_new_privileges: true,
                 timeout: None,
+                offline: false,
             },
         );
         let told = Arc::new(Mutex::new(Told::default()));
