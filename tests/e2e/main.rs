@@ -12,3 +12,4 @@ mod llb;
 mod outputs;
 mod progress;
 mod registry;
+mod secrets;

@@ -12,7 +12,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -207,13 +207,14 @@ fn create(root: &Path, database: &Path) -> Result<()> {
             .map_err(Error::io("create", path))
     };
     make(root)?;
+    // The folder may be somebody's who has left it open to others. What SQLite adds takes the database's mode.
+    let private = |path: &Path| {
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        options.open(path).map_err(Error::io("create", path))
+    };
     let path = root.join("lock");
-    let options = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path);
-    let guard = options.map_err(Error::io("create", &path))?;
+    let guard = private(&path)?;
     guard.lock().map_err(Error::io("lock", &path))?;
     for folder in ["blobs/sha256", "layers", "tmp", "index", "compiled"] {
         make(&root.join(folder))?;
@@ -221,6 +222,7 @@ fn create(root: &Path, database: &Path) -> Result<()> {
     for folder in ["layers", "tmp"] {
         spread(&root.join(folder));
     }
+    drop(private(database)?);
     db::Db::create(database)
 }
 

@@ -148,6 +148,11 @@ impl Build {
 
 fn runner(oci_runtime: Option<PathBuf>) -> RunnerOptions {
     let mut options = RunnerOptions::default();
+    // No more than a runtime needs: among the others may be secrets.
+    options.helper.env = ["PATH", "XDG_RUNTIME_DIR"]
+        .into_iter()
+        .filter_map(|name| Some((name.into(), std::env::var_os(name)?)))
+        .collect();
     if let Some(program) = oci_runtime {
         options.runtime = Runtime::External(program);
     }

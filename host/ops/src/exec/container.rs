@@ -224,12 +224,13 @@ fn carry_out(
         mounts::protect_root()?;
     }
     fchdir(&cwd_fd).map_err(cwd_failed)?;
+    drop(cwd_fd);
 
     let program = Program::new(process)?;
     connect_stdio(container)?;
     umask(Mode::from_raw_mode(0o022));
     restrict(process, filter)?;
-    sys::close_others_on_exec().map_err(SetupError::system("close descriptors"))?;
+    sys::close_others(container.control.as_fd()).map_err(SetupError::system("close descriptors"))?;
     Err(Failure::Program(program.execute()))
 }
 

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use lapstrake_llb::{ExecOp, LinuxResources as Limits, ProxyEnv, SecurityMode, Ulimit};
+use lapstrake_llb::{ExecOp, LinuxResources as Limits, NetworkMode, ProxyEnv, SecurityMode, Ulimit};
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
     Capability, Linux, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxCpuBuilder, LinuxDeviceCgroup,
@@ -84,14 +84,7 @@ fn process(
     rlimits: Vec<PosixRlimit>,
     insecure: bool,
 ) -> Result<Process, OciSpecError> {
-    let capabilities: HashSet<Capability> = if insecure {
-        ALL_CAPABILITIES
-    } else {
-        DEFAULT_CAPABILITIES
-    }
-    .iter()
-    .copied()
-    .collect();
+    let capabilities = capabilities(op, facts, insecure);
     let user = UserBuilder::default()
         .uid(facts.user.uid)
         .gid(facts.user.gid)
@@ -116,6 +109,21 @@ fn process(
     // None: those of this process are inherited. The builder has a default of its own.
     process.set_rlimits(Some(rlimits).filter(|r| !r.is_empty()));
     Ok(process)
+}
+
+/// Docker's. Where the machine's network stands in for a sandbox that nobody could make, raw sockets would read and
+/// forge everything on it, which nobody has allowed.
+fn capabilities(op: &ExecOp, facts: &Facts, insecure: bool) -> HashSet<Capability> {
+    let all = if insecure {
+        ALL_CAPABILITIES
+    } else {
+        DEFAULT_CAPABILITIES
+    };
+    let borrowed = !insecure && facts.network == Network::Host && op.network != NetworkMode::Host;
+    all.iter()
+        .copied()
+        .filter(|capability| !(borrowed && *capability == Capability::NetRaw))
+        .collect()
 }
 
 /// The variables as `NAME=value`, each name once. PATH and HOME are there in any case.

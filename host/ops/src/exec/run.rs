@@ -4,7 +4,8 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lapstrake_llb::SecurityMode;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::MemfdFlags;
+use rustix::fs::{CWD, MemfdFlags};
+use rustix::mount::{OpenTreeFlags, open_tree};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,7 @@ use super::message::{Hello, Job, Launch, LayerRef, connection, send};
 use super::overlay::fillers_needed;
 use super::pump::Watch;
 use super::request::{ExecRequest, ExecStatus, MountSource, Network, Output, TreeWrites};
+use super::sys;
 
 /// How containers are run.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +49,7 @@ pub struct HelperCommand {
     pub program: PathBuf,
     /// Its arguments.
     pub args: Vec<OsString>,
-    /// Variables besides those of this process.
+    /// All its variables: none of this process's, among which there may be secrets.
     pub env: Vec<(OsString, OsString)>,
 }
 
@@ -263,8 +266,11 @@ impl Runner {
     fn start(&self) -> Result<Helper, ExecError> {
         let HelperCommand { program, args, env } = &self.options.helper;
         let (socket, end) = connection().map_err(|source| ExecError::Helper { source })?;
-        let process = Command::new(program)
+        let unwritable = unwritable(program);
+        let process = Command::new(unwritable.as_ref().map_or(program.clone(), own_path))
+            .arg0(program)
             .args(args)
+            .env_clear()
             .envs(env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::from(end))
             .stdout(Stdio::null())
@@ -289,6 +295,19 @@ impl Runner {
         }
         Ok(helper)
     }
+}
+
+/// The program over a mount that nothing can be written through, where this process may make one. A step whose
+/// first program is told to be `/proc/self/exe` is a copy of the helper, and could else overwrite it.
+fn unwritable(program: &Path) -> Option<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let tree = open_tree(CWD, program, flags).ok()?;
+    sys::set_mount_attributes(&tree, sys::mount_attr::READ_ONLY, false).ok()?;
+    Some(tree)
+}
+
+fn own_path(fd: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
 }
 
 fn is_disconnected(error: &io::Error) -> bool {

@@ -123,18 +123,21 @@ pub(crate) fn replace_stdio(fd: BorrowedFd<'_>, target: u8) -> io::Result<()> {
     }
 }
 
-/// Marks every descriptor but 0, 1 and 2 to be closed by the next exec.
-pub(crate) fn close_others_on_exec() -> io::Result<()> {
-    const CLOSE_RANGE_CLOEXEC: c_long = 4;
-    // SAFETY: only sets a flag of descriptors.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_close_range,
-            3 as c_long,
-            u32::MAX as c_long,
-            CLOSE_RANGE_CLOEXEC,
-        )
-    })
+/// Closes every descriptor but 0, 1, 2 and `kept`. What else owns one MUST not be used or dropped any more.
+///
+/// Closing at exec is not enough: the kernel looks the program and its interpreter up before, so that with a path of
+/// `/proc/self/fd/N/..` they could be any file that can be reached from an open directory.
+pub(crate) fn close_others(kept: BorrowedFd<'_>) -> io::Result<()> {
+    let kept = c_long::from(kept.as_raw_fd());
+    let close = |first: c_long, last: c_long| {
+        if first > last {
+            return Ok(());
+        }
+        // SAFETY: the caller answers for the owners of the descriptors.
+        check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0 as c_long) })
+    };
+    close(3, kept - 1)?;
+    close(kept.max(2) + 1, c_long::from(u32::MAX))
 }
 
 /// Gives every signal its default action and blocks none. What is ignored or blocked would stay so over exec.

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid, chownat, fstat,
-    mkdirat, openat, openat2, readlinkat, utimensat,
+    fstatfs, mkdirat, openat, openat2, readlinkat, utimensat,
 };
 use rustix::io::Errno;
 
@@ -126,6 +126,7 @@ impl Root {
             let stat = fstat(&fd)?;
             match file_type(&stat) {
                 FileType::Symlink => {
+                    refuse_magic(&level.fd, &name)?;
                     links += 1;
                     if links > MOST_LINKS {
                         return Err(Errno::LOOP);
@@ -209,6 +210,19 @@ fn open_component(dir: impl AsFd, name: &OsString) -> Result<OwnedFd, Errno> {
         OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
         Mode::empty(),
     )
+}
+
+/// Refuses a link of /proc that leads somewhere else than its text says.
+fn refuse_magic(dir: impl AsFd, name: &OsString) -> Result<(), Errno> {
+    const PROC_SUPER_MAGIC: i64 = 0x9fa0;
+    if fstatfs(&dir)?.f_type as i64 != PROC_SUPER_MAGIC {
+        return Ok(());
+    }
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    match openat2(dir, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve) {
+        Err(Errno::LOOP) => Err(Errno::LOOP),
+        _ => Ok(()),
+    }
 }
 
 fn normal_components(path: &Path) -> impl Iterator<Item = OsString> + '_ {

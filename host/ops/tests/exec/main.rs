@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod basics;
+mod escape;
 mod layers;
 mod lifecycle;
 mod limits;

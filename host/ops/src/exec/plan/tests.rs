@@ -28,6 +28,7 @@ fn op() -> ExecOp {
     ExecOp {
         args: vec!["true".into()],
         cwd: "/work".into(),
+        network: lapstrake_llb::NetworkMode::Host,
         ..ExecOp::default()
     }
 }
@@ -51,6 +52,40 @@ fn namespaces(spec: &Spec) -> Vec<LinuxNamespaceType> {
         .iter()
         .map(|n| n.typ())
         .collect()
+}
+
+#[test]
+fn raw_sockets_only_where_the_network_is_allowed() {
+    let has = |network: NetworkMode, real: Network, security: SecurityMode| {
+        let facts = Facts {
+            network: real,
+            ..facts()
+        };
+        let op = ExecOp {
+            network,
+            security,
+            ..op()
+        };
+        let spec = plan(&op, facts).unwrap();
+        let process = spec.process().as_ref().unwrap();
+        let capabilities = process.capabilities().as_ref().unwrap();
+        capabilities
+            .bounding()
+            .as_ref()
+            .unwrap()
+            .contains(&Capability::NetRaw)
+    };
+    use SecurityMode::{Insecure, Sandbox};
+    assert!(
+        has(NetworkMode::Host, Network::Host, Sandbox),
+        "allowed by the user"
+    );
+    assert!(has(NetworkMode::None, Network::Loopback, Sandbox), "its own");
+    assert!(
+        !has(NetworkMode::Sandbox, Network::Host, Sandbox),
+        "in want of a sandbox"
+    );
+    assert!(has(NetworkMode::Sandbox, Network::Host, Insecure));
 }
 
 #[test]
