@@ -11,7 +11,6 @@ impl Error {
             Cancelled
             | Unsupported { .. }
             | NotAllowed { .. }
-            | EncodeOp { .. }
             | NoSuchContext { .. }
             | ReadTree(_)
             | Local(_)

@@ -34,12 +34,6 @@ pub enum Error {
         /// Which one.
         entitlement: &'static str,
     },
-    /// An op cannot be written down to be digested.
-    #[error("the op cannot be encoded")]
-    EncodeOp {
-        /// Why not.
-        source: postcard::Error,
-    },
     /// The build has no local directory of a name.
     #[error("the build has no local directory called {name:?}")]
     NoSuchContext {

@@ -2,18 +2,37 @@
 //! so that neither outlives the other.
 //! Knows nothing of cache keys.
 
+use std::time::{Duration, SystemTime};
+
 use lapstrake_llb::Digest;
-use lapstrake_solver::{Record, Records};
-use lapstrake_store::{LayerId, Store, Tree};
+use lapstrake_solver::{Account, Known, Made, Record, Records, split_name};
+use lapstrake_store::{LayerId, Store, Subject, Tree};
+
+/// Accounts of one group that are compared.
+const NEAR: u32 = 24;
+/// Version of the encoding of accounts; those of another one are not read.
+const ACCOUNT: u8 = 1;
 
 /// Keeps the solver's records in a store.
 #[derive(Debug, Clone)]
-pub struct StoreRecords(Store);
+pub struct StoreRecords {
+    store: Store,
+    /// What is built.
+    scope: Digest,
+}
 
 impl StoreRecords {
     /// Records in `store`.
     pub fn new(store: Store) -> Self {
-        Self(store)
+        let scope = Digest::of(b"");
+        Self { store, scope }
+    }
+
+    /// Says what is built, such as by a digest of where the build file is: explanations compare with earlier steps of the
+    /// same scope before others. It has no part in what is found.
+    #[must_use]
+    pub fn in_scope(self, scope: Digest) -> Self {
+        Self { scope, ..self }
     }
 }
 
@@ -21,7 +40,7 @@ impl Records for StoreRecords {
     type Error = lapstrake_store::Error;
 
     fn find(&self, keys: &[Digest]) -> Result<Vec<Option<Record>>, Self::Error> {
-        let found = self.0.find_records(keys)?.into_iter();
+        let found = self.store.find_records(keys)?.into_iter();
         Ok(found
             .map(|record| {
                 record.map(|record| Record {
@@ -37,19 +56,85 @@ impl Records for StoreRecords {
         let mut layers: Vec<LayerId> = trees.into_iter().flatten().flat_map(|tree| tree.layers).collect();
         layers.sort_unstable();
         layers.dedup();
-        self.0
+        self.store
             .save_record(keys, &record.id, &record.payload, &layers, description)
     }
 
     fn alias(&self, pairs: &[(Digest, Digest)]) -> Result<(), Self::Error> {
         pairs
             .iter()
-            .try_for_each(|(id, key)| self.0.add_record_keys(id, std::slice::from_ref(key)))
+            .try_for_each(|(id, key)| self.store.add_record_keys(id, std::slice::from_ref(key)))
     }
 
     fn remove(&self, id: &Digest) -> Result<(), Self::Error> {
-        self.0.remove_record(id)
+        self.store.remove_record(id)
     }
+
+    fn keep(&self, accounts: &[(Digest, Account)]) -> Result<(), Self::Error> {
+        let rows: Vec<_> = accounts
+            .iter()
+            .filter_map(|(id, account)| {
+                let (label, name) = split_name(&account.name);
+                let (scope, kind) = (&self.scope, account.kind.as_str());
+                let subject = Subject {
+                    scope,
+                    kind,
+                    label,
+                    name,
+                };
+                let bytes = postcard::to_extend(account, vec![ACCOUNT]).ok()?;
+                Some((*id, subject, bytes))
+            })
+            .collect();
+        self.store.keep_accounts(&rows)
+    }
+
+    fn account(&self, id: &Digest) -> Result<Option<Known>, Self::Error> {
+        Ok(self.store.account(id)?.and_then(known))
+    }
+
+    fn near(&self, kind: &str, name: &str) -> Result<Vec<Vec<Known>>, Self::Error> {
+        let (label, name) = split_name(name);
+        let scope = &self.scope;
+        let subject = Subject {
+            scope,
+            kind,
+            label,
+            name,
+        };
+        let groups = self.store.near_accounts(subject, NEAR)?;
+        let read = |group: Vec<lapstrake_store::Account>| group.into_iter().filter_map(known).collect();
+        Ok(groups.into_iter().map(read).collect())
+    }
+
+    fn made(&self, id: &Digest) -> Result<Option<Made>, Self::Error> {
+        let made = self.store.record_made(id)?;
+        Ok(made.map(|(seconds, by)| Made {
+            id: *id,
+            at: time(seconds),
+            by,
+        }))
+    }
+}
+
+/// An account of the store's, read. `None`: it is of another version, or damaged.
+fn known(stored: lapstrake_store::Account) -> Option<Known> {
+    let (ACCOUNT, bytes) = stored
+        .bytes
+        .split_first()
+        .map(|(version, bytes)| (*version, bytes))?
+    else {
+        return None;
+    };
+    Some(Known {
+        id: stored.record,
+        at: time(stored.created),
+        account: postcard::from_bytes(bytes).ok()?,
+    })
+}
+
+fn time(seconds: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }
 
 /// The payload for trees. `None`: they cannot be written down.

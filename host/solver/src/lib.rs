@@ -15,28 +15,37 @@
 //! 4. Only then is the vertex executed. The result is stored under all its keys; a record found under one of them gets the
 //!    others too, so that the next equal build ends at 1.
 //!
+//! [`Solver::explain`] goes the same way without executing anything, and compares with what earlier records were made of:
+//! the parts of keys are told by the walk that hashes them ([`Parts`]) and kept as [`Account`]s of what was executed.
+//!
 //! A vertex with [`ignore_cache`](lapstrake_llb::Metadata::ignore_cache) is never looked up, and nothing above it by
 //! definition key: its new result has an identity of its own.
 #![warn(missing_docs)]
 
+mod account;
 mod cancel;
 mod error;
 mod event;
 mod graph;
 mod key;
 mod memory;
+mod part;
 mod session;
 mod solve;
 mod state;
 mod step;
+mod why;
 mod worker;
 
+pub use account::{Account, AccountInput, Told, ToldInput, split_name};
 pub use cancel::{CancelGuard, CancelToken};
 pub use error::{SolveError, StepError};
 pub use event::{Ending, Event, Events, Stream};
 pub use key::{Difference, Identity, InputPart, KeyParts};
 pub use memory::MemoryRecords;
+pub use part::{Part, PartChange, PartHasher, Parts, Role, Value, changes};
 pub use session::Session;
 pub use solve::{Options, Solver};
 pub use step::StepContext;
-pub use worker::{CacheMap, InputKey, Record, Records, Worker};
+pub use why::{Cause, Explained, Found, Reason, Verdict, What};
+pub use worker::{CacheMap, InputKey, Known, Made, Record, Records, Worker};

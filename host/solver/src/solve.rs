@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use lapstrake_llb::{Definition, Digest, Edge, Hasher};
 
+use crate::account::{Account, AccountInput, Told};
 use crate::graph::Graph;
 use crate::key::{Identity, InputPart, KeyParts};
 use crate::state::{Resolved, State, States};
@@ -30,21 +31,21 @@ pub struct Options {
     pub events: Events,
 }
 
-type Failure<W, R> = SolveError<<W as Worker>::Error, <R as Records>::Error>;
+pub(crate) type Failure<W, R> = SolveError<<W as Worker>::Error, <R as Records>::Error>;
 type Outcome<T, W> = Result<T, Fault<<W as Worker>::Error>>;
 type Flights<W> = Mutex<HashMap<Digest, Vec<(Sender<Message<W>>, usize)>>>;
 
 /// Why a task has no result.
-enum Fault<E> {
+pub(crate) enum Fault<E> {
     Worker(E),
     Panic(String),
 }
 
 /// What threads tell the loop.
-enum Message<W: Worker + ?Sized> {
+pub(crate) enum Message<W: Worker + ?Sized> {
     Mapped(usize, Outcome<CacheMap, W>),
     Digested(usize, Outcome<Vec<Option<Digest>>, W>),
-    Executed(usize, Outcome<Vec<W::Output>, W>),
+    Executed(usize, Outcome<(Vec<W::Output>, Told), W>),
     /// Another solve that executed the same is over.
     Landed(usize, Option<Resolved<W::Output>>),
     Cancelled,
@@ -93,6 +94,23 @@ impl<W: Worker, R: Records> Solver<W, R> {
         roots: &[Edge],
         options: &Options,
     ) -> Result<Vec<W::Output>, Failure<W, R>> {
+        self.with_run(session, definition, digests, roots, options, |run, receiver| {
+            let result = run.all(receiver);
+            run.end();
+            result
+        })
+    }
+
+    /// Sets a solve up and does something with it.
+    pub(crate) fn with_run<T>(
+        &self,
+        session: &Session<W::Output>,
+        definition: &Definition,
+        digests: &[Digest],
+        roots: &[Edge],
+        options: &Options,
+        work: impl FnOnce(&mut Run<'_, '_, W, R>, &Receiver<Message<W>>) -> T,
+    ) -> T {
         let graph = Graph::new(definition, digests, roots);
         let (sender, receiver) = unbounded();
         let interrupt = sender.clone();
@@ -123,38 +141,38 @@ impl<W: Worker, R: Records> Solver<W, R> {
                 shared: 0,
                 landings,
                 aliases: Vec::new(),
+                contents: HashMap::new(),
+                accounts: Vec::new(),
                 failure: None,
             };
-            let result = run.all(&receiver);
-            run.end();
-            result
+            work(&mut run, &receiver)
         })
     }
 }
 
 /// The keys of a node, as far as they are known.
 #[derive(Clone, Default)]
-struct Keys {
+pub(crate) struct Keys {
     /// From the definition alone.
-    definition: Option<Digest>,
+    pub(crate) definition: Option<Digest>,
     /// With the ids of the inputs' records.
     resolved: Option<Digest>,
     /// With the contents of inputs.
     content: Option<Digest>,
 }
 
-struct Run<'scope, 'env, W: Worker, R: Records> {
-    solver: &'env Solver<W, R>,
+pub(crate) struct Run<'scope, 'env, W: Worker, R: Records> {
+    pub(crate) solver: &'env Solver<W, R>,
     scope: &'scope Scope<'scope, 'env>,
-    graph: &'env Graph<'env>,
+    pub(crate) graph: &'env Graph<'env>,
     session: &'env Session<W::Output>,
-    options: &'env Options,
+    pub(crate) options: &'env Options,
     sender: Sender<Message<W>>,
-    maps: Vec<Option<CacheMap>>,
+    pub(crate) maps: Vec<Option<CacheMap>>,
     /// Whether a node, or one below it, is to be executed whatever records there are: its result is not known by the
     /// definition alone.
-    fresh: Vec<bool>,
-    keys: Vec<Keys>,
+    pub(crate) fresh: Vec<bool>,
+    pub(crate) keys: Vec<Keys>,
     states: States<W::Output>,
     /// When a node's first event was told.
     started: Vec<Option<SystemTime>>,
@@ -174,6 +192,10 @@ struct Run<'scope, 'env, W: Worker, R: Records> {
     /// Steps that had ended when this solve began, and those that it has ended itself.
     landings: usize,
     aliases: Vec<(Digest, Digest)>,
+    /// What the inputs of a node hold, where that counts.
+    contents: HashMap<usize, Vec<Option<Digest>>>,
+    /// What the results of this solve were made of.
+    accounts: Vec<(Digest, Account)>,
     failure: Option<Failure<W, R>>,
 }
 
@@ -190,6 +212,15 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
         }
     }
 
+    /// Makes cache maps and definition keys, and nothing else.
+    pub(crate) fn map_only(&mut self, receiver: &Receiver<Message<W>>) -> Result<(), Failure<W, R>> {
+        if let Err(failure) = self.map_all(receiver) {
+            self.give_up(failure);
+        }
+        self.drain(receiver);
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
     fn results(&self) -> Vec<W::Output> {
         let result = |(node, output): &(usize, u32)| {
             let resolved = self.states.resolved(*node)?;
@@ -200,7 +231,7 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
 
     // ---- Cache maps and keys, from the inputs up ----
 
-    fn map_all(&mut self, receiver: &Receiver<Message<W>>) -> Result<(), Failure<W, R>> {
+    pub(crate) fn map_all(&mut self, receiver: &Receiver<Message<W>>) -> Result<(), Failure<W, R>> {
         let graph = self.graph;
         for (node, item) in graph.nodes.iter().enumerate() {
             let known = self.session.lock().maps.get(&item.digest).cloned();
@@ -248,7 +279,11 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
     }
 
     /// The parts of a node's key, with whatever `identity` says of its inputs.
-    fn parts(&self, node: usize, identity: impl Fn(&Self, usize) -> Option<Digest>) -> Option<KeyParts> {
+    pub(crate) fn parts(
+        &self,
+        node: usize,
+        identity: impl Fn(&Self, usize) -> Option<Digest>,
+    ) -> Option<KeyParts> {
         let map = self.maps[node].as_ref()?;
         let part = |((input, output), key): (&(usize, u32), &crate::InputKey)| {
             let identity = Identity::Result(identity(self, *input)?);
@@ -281,7 +316,7 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
             }
             match self.receive(receiver)? {
                 Message::Digested(node, Ok(digests)) => self.digested(node, &digests)?,
-                Message::Executed(node, Ok(outputs)) => self.executed(node, outputs)?,
+                Message::Executed(node, Ok((outputs, told))) => self.executed(node, outputs, told)?,
                 Message::Digested(node, Err(fault)) | Message::Executed(node, Err(fault)) => {
                     return Err(self.failed(node, fault));
                 }
@@ -459,6 +494,7 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
         }
         let key = parts.map(|parts| parts.digest());
         self.keys[node].content = key;
+        self.contents.insert(node, digests.to_vec());
         if !self.find(node, key)? {
             self.enqueue(node);
         }
@@ -508,7 +544,13 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
         self.states.set(node, State::Running(token.clone()));
         self.running += 1;
         self.spawn(node, token, move |context| {
-            Message::Executed(node, attempt(|| solver.worker.execute(vertex, &inputs, context)))
+            let work = || {
+                let outputs = solver.worker.execute(vertex, &inputs, context)?;
+                let inputs: Vec<_> = inputs.into_iter().map(Some).collect();
+                let told = solver.worker.tell(vertex, &inputs, context);
+                Ok((outputs, told))
+            };
+            Message::Executed(node, attempt(work))
         })
     }
 
@@ -517,7 +559,7 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
         self.keys[node].content.or(self.keys[node].resolved)
     }
 
-    fn executed(&mut self, node: usize, outputs: Vec<W::Output>) -> Result<(), Failure<W, R>> {
+    fn executed(&mut self, node: usize, outputs: Vec<W::Output>, told: Told) -> Result<(), Failure<W, R>> {
         let item = &self.graph.nodes[node];
         if let Err(failure) = self.check(
             node,
@@ -545,6 +587,8 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
                 self.land(node, None);
                 return Err(SolveError::Records(error));
             }
+            let account = self.account(node, told);
+            self.accounts.extend(account.map(|account| (id, account)));
         }
         let resolved = Resolved {
             id,
@@ -554,6 +598,22 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
         self.tell_finished(node, Ending::Done);
         self.resolved(node, resolved);
         Ok(())
+    }
+
+    /// What the result of a node was made of.
+    fn account(&self, node: usize, told: Told) -> Option<Account> {
+        let (map, item) = (self.maps[node].as_ref()?, &self.graph.nodes[node]);
+        let contents = self.contents.get(&node);
+        let input = |(index, (input, output)): (usize, &(usize, u32))| AccountInput {
+            name: self.graph.nodes[*input].vertex.metadata.name.clone(),
+            id: self.states.resolved(*input).map(|resolved| resolved.id),
+            output: *output,
+            selector: map.inputs.get(index).and_then(|key| key.selector),
+            content: contents.and_then(|contents| *contents.get(index)?),
+        };
+        let inputs = item.inputs.iter().enumerate().map(input).collect();
+        let definition = self.keys[node].definition?;
+        Some(Account::new(item.vertex, definition, map.digest, inputs, told))
     }
 
     /// Tells other solves that wait for the same that it is over.
@@ -579,7 +639,7 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
 
     // ---- Failure and the end ----
 
-    fn failed(&mut self, node: usize, fault: Fault<W::Error>) -> Failure<W, R> {
+    pub(crate) fn failed(&mut self, node: usize, fault: Fault<W::Error>) -> Failure<W, R> {
         let item = &self.graph.nodes[node];
         let metadata = &item.vertex.metadata;
         let failure = match fault {
@@ -652,6 +712,10 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
     fn end(&mut self) {
         // The results are there; an alias that is lost is found again.
         let _ = self.solver.records.alias(&self.aliases);
+        // Without them, explanations are poorer. Nothing else.
+        if !self.accounts.is_empty() {
+            let _ = self.solver.records.keep(&self.accounts);
+        }
         let mut known = self.session.lock();
         for (node, item) in self.graph.nodes.iter().enumerate() {
             if let Some(resolved) = self.states.resolved(node) {

@@ -1,9 +1,12 @@
 //! What the solver asks of those who know the ops, and of those who keep records.
 //! Knows nothing of scheduling and of how keys are combined.
 
+use std::time::SystemTime;
+
 use lapstrake_llb::{Digest, Vertex};
 
 use crate::StepContext;
+use crate::account::{Account, Told};
 
 /// Knows what ops mean: how they are keyed, executed and remembered.
 ///
@@ -49,6 +52,35 @@ pub trait Worker: Send + Sync + 'static {
 
     /// Reads results from a record. None: what the record names is gone, so the record is dropped and the vertex executed.
     fn decode(&self, payload: &[u8]) -> Option<Vec<Self::Output>>;
+
+    /// Tells the parts of a vertex's cache map with their names, by the walk that makes the map. Called for what was
+    /// executed, with all inputs, and for explanations, with those that are known. What cannot be told is left out.
+    fn tell(&self, vertex: &Vertex, inputs: &[Option<Self::Output>], context: &StepContext) -> Told {
+        let _ = (vertex, inputs, context);
+        Told::default()
+    }
+
+    /// The results of a vertex that are there without any work, such as those of a directory that was looked at for
+    /// the key.
+    fn glance(&self, vertex: &Vertex, context: &StepContext) -> Option<Vec<Self::Output>> {
+        let _ = (vertex, context);
+        None
+    }
+
+    /// As [`content_digest`](Self::content_digest), but fetches and writes nothing. None: then it is not known.
+    ///
+    /// # Errors
+    /// As of `content_digest`.
+    fn known_content(
+        &self,
+        vertex: &Vertex,
+        input: usize,
+        output: &Self::Output,
+        context: &StepContext,
+    ) -> Result<Option<Digest>, Self::Error> {
+        let _ = (vertex, input, output, context);
+        Ok(None)
+    }
 }
 
 /// What a vertex's cache key is made of.
@@ -94,4 +126,51 @@ pub trait Records: Send + Sync + 'static {
 
     /// Drops a record, by its id.
     fn remove(&self, id: &Digest) -> Result<(), Self::Error>;
+
+    /// Keeps what records were made of, by their ids. Accounts may outlive their records, and may be forgotten before.
+    fn keep(&self, accounts: &[(Digest, Account)]) -> Result<(), Self::Error> {
+        let _ = accounts;
+        Ok(())
+    }
+
+    /// Finds what a record was made of.
+    fn account(&self, id: &Digest) -> Result<Option<Known>, Self::Error> {
+        let _ = id;
+        Ok(None)
+    }
+
+    /// Finds accounts of steps that may be earlier versions of a step, in groups: the likeliest first, and in each the
+    /// newest first. Only so many that all can be compared.
+    fn near(&self, kind: &str, name: &str) -> Result<Vec<Vec<Known>>, Self::Error> {
+        let _ = (kind, name);
+        Ok(Vec::new())
+    }
+
+    /// Finds when a record was made, and by which step.
+    fn made(&self, id: &Digest) -> Result<Option<Made>, Self::Error> {
+        let _ = id;
+        Ok(None)
+    }
+}
+
+/// A record's origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// Its id.
+    pub id: Digest,
+    /// When it was made.
+    pub at: SystemTime,
+    /// Name of the step that made it.
+    pub by: String,
+}
+
+/// What is known of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Its id.
+    pub id: Digest,
+    /// When it was made.
+    pub at: SystemTime,
+    /// What it was made of.
+    pub account: Account,
 }

@@ -47,6 +47,70 @@ impl Selection {
 /// [`TreeError::NotFound`] where there is nothing at a path without wildcards.
 pub fn digest(tree: &dyn FileTree, selection: &Selection) -> Result<Digest> {
     let filter = Filter::new(&selection.include, &selection.exclude)?;
+    let digest = |top| Walk::new(tree, &filter).digest(top, selection.contents_only);
+    match tops(tree, selection)? {
+        Tops::One(top) => digest(top),
+        Tops::Matches(tops) => {
+            let mut hasher = Hasher::new("lapstrake.content.matches.v1");
+            for (path, top) in tops {
+                hasher
+                    .field(path.file_name().unwrap_or_default().as_bytes())
+                    .digest(&digest(top)?);
+            }
+            Ok(hasher.finish())
+        }
+    }
+}
+
+/// What a digest is made of: an entry that is selected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The entry.
+    pub entry: Entry,
+    /// Of a regular file, digest of what it holds.
+    pub data: Option<Digest>,
+    /// Its extended attributes.
+    pub xattrs: Xattrs,
+}
+
+/// Lists what [`digest`] digests, by the same walk; none: there is more than `limit`.
+///
+/// # Errors
+/// As of [`digest`].
+pub fn list(tree: &dyn FileTree, selection: &Selection, limit: usize) -> Result<Option<Vec<Item>>> {
+    let filter = Filter::new(&selection.include, &selection.exclude)?;
+    let tops = match tops(tree, selection)? {
+        Tops::One(top) => vec![top],
+        Tops::Matches(tops) => tops.into_iter().map(|(_, top)| top).collect(),
+    };
+    let mut items = Vec::new();
+    for top in tops {
+        let mut walk = Walk::new(tree, &filter);
+        walk.collect(top)?;
+        if items.len() + walk.nodes.len() > limit {
+            return Ok(None);
+        }
+        for Node { entry, xattrs, .. } in walk.nodes {
+            let data = entry.is_file().then(|| tree.data_digest(&entry)).transpose()?;
+            items.push(Item { entry, data, xattrs });
+        }
+    }
+    Ok(Some(items))
+}
+
+/// Where a selection begins.
+enum Tops {
+    /// At one path.
+    One(Entry),
+    /// At each path that a wildcard matches.
+    Matches(Vec<(PathBuf, Entry)>),
+}
+
+fn tops(tree: &dyn FileTree, selection: &Selection) -> Result<Tops> {
+    let entry = |path: &Path, resolved: &Path| {
+        let found = tree.entry(resolved)?;
+        found.ok_or_else(|| TreeError::NotFound(path.to_owned()))
+    };
     let found = match selection.wildcard {
         true => expand(tree, &selection.path)?,
         false => Expansion::Literal(PathBuf::from(&selection.path)),
@@ -54,26 +118,19 @@ pub fn digest(tree: &dyn FileTree, selection: &Selection) -> Result<Digest> {
     match found {
         Expansion::Literal(path) => {
             let resolved = tree.resolve(&path, selection.follow_links)?;
-            let entry = tree.entry(&resolved)?.ok_or(TreeError::NotFound(path))?;
-            Walk::new(tree, &filter).digest(entry, selection.contents_only)
+            entry(&path, &resolved).map(Tops::One)
         }
         Expansion::Matches(paths) => {
-            let mut hasher = Hasher::new("lapstrake.content.matches.v1");
+            let mut tops = Vec::with_capacity(paths.len());
             for path in paths {
-                let resolved = if selection.follow_links {
-                    tree.resolve(&path, true)?
-                } else {
-                    path.clone()
+                let resolved = match selection.follow_links {
+                    true => tree.resolve(&path, true)?,
+                    false => path.clone(),
                 };
-                let entry = tree
-                    .entry(&resolved)?
-                    .ok_or_else(|| TreeError::NotFound(path.clone()))?;
-                let digest = Walk::new(tree, &filter).digest(entry, selection.contents_only)?;
-                hasher
-                    .field(path.file_name().unwrap_or_default().as_bytes())
-                    .digest(&digest);
+                let top = entry(&path, &resolved)?;
+                tops.push((path, top));
             }
-            Ok(hasher.finish())
+            Ok(Tops::Matches(tops))
         }
     }
 }

@@ -93,6 +93,21 @@ const STEPS: &[&str] = &["
         used    INTEGER NOT NULL,
         PRIMARY KEY (kind, key)
     ) STRICT, WITHOUT ROWID;
+", "
+    -- What records were made of; may outlive them. position: bytes of all accounts so far, this one included, so that
+    -- it gives order and size. The rest as in account.rs.
+    CREATE TABLE accounts (
+        position INTEGER PRIMARY KEY,
+        record   BLOB NOT NULL UNIQUE,
+        scope    BLOB NOT NULL,
+        kind     TEXT NOT NULL,
+        label    TEXT NOT NULL,
+        name     TEXT NOT NULL,
+        created  INTEGER NOT NULL,
+        account  BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX accounts_scope ON accounts (scope, kind);
+    CREATE INDEX accounts_name ON accounts (kind, name);
 "];
 
 /// A write-ahead log that is longer is moved into the database when the process that wrote it ends. A shorter one is

@@ -3,6 +3,7 @@
 //! Knows nothing of graphs, scheduling and registries.
 #![warn(missing_docs)]
 
+mod account;
 mod blob;
 mod db;
 mod draft;
@@ -18,6 +19,7 @@ mod sweep;
 mod temp;
 mod value;
 
+pub use account::{Account, Subject};
 pub use blob::{BlobDescriptor, BlobReader, BlobWriter};
 pub use draft::LayerDraft;
 pub use error::{Error, Result};

@@ -9,15 +9,17 @@ mod exec;
 mod files;
 mod keys;
 mod output;
+mod parts;
 mod sources;
 mod step;
+mod tell;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use lapstrake_llb::{Digest, Hasher, LocalSource, NetworkMode, Op, SecurityMode, SourceOp, Vertex};
-use lapstrake_solver::{CacheMap, StepContext, Worker};
+use lapstrake_solver::{CacheMap, StepContext, Told, Worker};
 use lapstrake_store::tree::TreeError;
 use lapstrake_store::{Store, Tree, content};
 
@@ -32,6 +34,9 @@ use crate::records;
 use crate::secret::SecretSource;
 use crate::source::image::ImageStore;
 use crate::source::local::LocalTree;
+
+/// Domain of the digests of what is seen of an input.
+const CONTENT_KEY: &str = "lapstrake.content-key.1";
 
 /// What a build may do beyond what every build may.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -154,28 +159,19 @@ impl Worker for LocalWorker {
     fn quick_cache_map(&self, vertex: &Vertex) -> Option<CacheMap> {
         // What goes wrong here goes wrong again in `cache_map`, which can say so.
         self.check(vertex).ok()?;
-        keys::cache_map(vertex, self.images.platform()).ok().flatten()
+        keys::cache_map(vertex, self.images.platform())
     }
 
     fn cache_map(&self, vertex: &Vertex, context: &StepContext) -> Result<CacheMap> {
         self.check(vertex)?;
-        if let Some(map) = keys::cache_map(vertex, self.images.platform())? {
+        if let Some(map) = keys::cache_map(vertex, self.images.platform()) {
             return Ok(map);
         }
         let digest = match &vertex.op {
-            Op::Source(SourceOp::Local(source)) => {
-                let mut hasher = Hasher::new("lapstrake.local.1");
-                hasher.digest(&self.local(source, context)?.digest());
-                hasher.finish()
-            }
+            Op::Source(SourceOp::Local(source)) => tell::local_digest(&self.local(source, context)?.digest()),
             _ => {
-                // Not the reference: a tag that was moved to an image with the same layers is no change.
                 let (image, limit) = self.image(vertex, context)?;
-                let mut hasher = Hasher::new("lapstrake.image.1");
-                if let Some(chain_id) = image.chain_id(limit) {
-                    hasher.digest(&chain_id);
-                }
-                hasher.finish()
+                tell::image_digest(image.chain_id(limit).as_ref())
             }
         };
         Ok(CacheMap {
@@ -192,7 +188,7 @@ impl Worker for LocalWorker {
         context: &StepContext,
     ) -> Result<Digest> {
         let edge = vertex.op.inputs()[input];
-        let mut hasher = Hasher::new("lapstrake.content-key.1");
+        let mut hasher = Hasher::new(CONTENT_KEY);
         for selection in keys::selections(&vertex.op, edge) {
             let digest = match output {
                 Output::Local(local) => content::digest(&**local, &selection).map_err(Error::ReadTree),
@@ -201,13 +197,7 @@ impl Worker for LocalWorker {
                     self.tree_digest(tree, &selection)
                 }
             };
-            hasher.digest(&digest.map_err(|error| match (&vertex.op, error) {
-                // What the copy itself would say.
-                (Op::File(_), Error::ReadTree(TreeError::NotFound(_))) => {
-                    Error::File(FileError::SourceMissing { path: selection.path })
-                }
-                (_, error) => error,
-            })?);
+            hasher.digest(&digest.map_err(|error| missing_source(vertex, &selection, error))?);
         }
         Ok(hasher.finish())
     }
@@ -247,5 +237,33 @@ impl Worker for LocalWorker {
             .layers_exist(&layers)
             .ok()?
             .then(|| trees.into_iter().map(Output::Tree).collect())
+    }
+
+    fn tell(&self, vertex: &Vertex, inputs: &[Option<Output>], context: &StepContext) -> Told {
+        self.tell_parts(vertex, inputs, context)
+    }
+
+    fn glance(&self, vertex: &Vertex, context: &StepContext) -> Option<Vec<Output>> {
+        self.glance_at(vertex, context)
+    }
+
+    fn known_content(
+        &self,
+        vertex: &Vertex,
+        input: usize,
+        output: &Output,
+        _: &StepContext,
+    ) -> Result<Option<Digest>> {
+        self.content_if_known(vertex, input, output)
+    }
+}
+
+/// What a copy itself would say of a source that is not there.
+fn missing_source(vertex: &Vertex, selection: &content::Selection, error: Error) -> Error {
+    match (&vertex.op, error) {
+        (Op::File(_), Error::ReadTree(TreeError::NotFound(_))) => Error::File(FileError::SourceMissing {
+            path: selection.path.clone(),
+        }),
+        (_, error) => error,
     }
 }

@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lapstrake_llb::{Digest, Hasher};
-use lapstrake_solver::StepContext;
+use lapstrake_solver::{PartHasher, StepContext};
 use lapstrake_store::content::{self, Selection};
 use lapstrake_store::tree::FileTree;
 use lapstrake_store::{LayerId, LayerMeta, Tree};
 
 use super::LocalWorker;
 use super::copy_out::copy_out;
-use super::keys::add_selection;
+use super::parts;
 use super::step::StepProgress;
 use crate::error::{Error, Result};
 use crate::source::local::LocalTree;
@@ -90,19 +90,18 @@ impl LocalWorker {
         }
     }
 
+    /// The digest of a part of a tree, if it was made before.
+    pub(super) fn known_tree_digest(&self, tree: &Tree, selection: &Selection) -> Result<Option<Digest>> {
+        let known = self.store.get_value(CONTENTS, &tree_key(tree, selection))?;
+        Ok(known.and_then(|bytes| Some(Digest::from_bytes(bytes.try_into().ok()?))))
+    }
+
     /// Digest of a part of a tree whose files are here. Trees do not change, so it is remembered.
     pub(super) fn tree_digest(&self, tree: &Tree, selection: &Selection) -> Result<Digest> {
-        let mut hasher = Hasher::new(CONTENTS);
-        hasher.number(tree.layers.len() as u64);
-        tree.layers.iter().for_each(|id| {
-            hasher.field(id.to_string().as_bytes());
-        });
-        add_selection(&mut hasher, selection);
-        let key = hasher.finish().hex();
-        let known = self.store.get_value(CONTENTS, &key)?;
-        if let Some(digest) = known.and_then(|bytes| Some(Digest::from_bytes(bytes.try_into().ok()?))) {
+        if let Some(digest) = self.known_tree_digest(tree, selection)? {
             return Ok(digest);
         }
+        let key = tree_key(tree, selection);
         let digest = content::digest(&view(&self.store, tree)?, selection).map_err(Error::ReadTree)?;
         self.store.set_value(CONTENTS, &key, digest.as_bytes())?;
         Ok(digest)
@@ -112,4 +111,16 @@ impl LocalWorker {
     pub(super) fn copy_out(&self, tree: &Tree, path: &str, directory: &Path) -> Result<()> {
         copy_out(&view(&self.store, tree)?, Path::new(path), directory).map_err(Error::ReadTree)
     }
+}
+
+/// The name under which the digest of a part of a tree is remembered.
+fn tree_key(tree: &Tree, selection: &Selection) -> String {
+    let mut hasher = Hasher::new(CONTENTS);
+    hasher.number(tree.layers.len() as u64);
+    tree.layers.iter().for_each(|id| {
+        hasher.field(id.to_string().as_bytes());
+    });
+    let mut parts = PartHasher::new(hasher);
+    parts::selection(selection, &mut parts);
+    parts.finish().hex()
 }

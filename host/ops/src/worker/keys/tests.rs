@@ -1,4 +1,9 @@
-use lapstrake_llb::{CacheMount, FileAction, HostIp, Metadata, MkdirAction, Mount, ProxyEnv, SecretMount};
+use lapstrake_llb::{
+    BindMount, CacheMount, Chown, ExecOp, FileAction, FileMode, HostIp, Metadata, MkdirAction, Mount,
+    NetworkMode, ProxyEnv, SecretEnv, SecretMount, Ulimit, UserRef,
+};
+use lapstrake_solver::Part;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -26,7 +31,7 @@ fn linux() -> Platform {
 }
 
 fn map(op: Op) -> CacheMap {
-    cache_map(&vertex(op), &linux()).unwrap().unwrap()
+    cache_map(&vertex(op), &linux()).unwrap()
 }
 
 fn bind(target: &str, input: u32, read_only: bool, output: bool) -> Mount {
@@ -105,12 +110,12 @@ fn proxies_and_addresses_do_not_count_and_all_else_does() {
         architecture: "arm64".to_owned(),
         ..linux()
     });
-    assert_ne!(base, cache_map(&arm, &linux()).unwrap().unwrap().digest);
+    assert_ne!(base, cache_map(&arm, &linux()).unwrap().digest);
     arm.platform = Some(Platform {
         architecture: "x86_64".to_owned(),
         ..linux()
     });
-    assert_eq!(base, cache_map(&arm, &linux()).unwrap().unwrap().digest);
+    assert_eq!(base, cache_map(&arm, &linux()).unwrap().digest);
 }
 
 #[test]
@@ -260,4 +265,152 @@ fn the_order_of_a_merge_counts_and_equal_inputs_too() {
     };
     assert_ne!(diff(Some(0), Some(1)), diff(Some(0), Some(0)));
     assert_ne!(diff(None, Some(1)), diff(Some(0), None));
+}
+
+/// Changes of a command, one at a time or several.
+fn edits() -> impl Strategy<Value = Vec<(usize, usize)>> {
+    proptest::collection::vec((0..15_usize, 0..4_usize), 0..5)
+}
+
+fn edit_exec(op: &mut ExecOp, what: usize, value: usize) {
+    let text = ["", "a", "b", "a b"][value].to_owned();
+    let some = (value > 0).then(|| text.clone());
+    match what {
+        0 => op.args.push(text),
+        1 => op.env.push((text, "v".to_owned())),
+        2 => op.env.push(("n".to_owned(), text)),
+        3 => op.cwd = text,
+        4 => op.user = some,
+        5 => op.hostname = some,
+        6 => op.mounts[1].target = text,
+        7 => {
+            let secret = SecretMount {
+                id: text,
+                ..SecretMount::default()
+            };
+            let kind = MountKind::Secret(secret);
+            let target = "/s".to_owned();
+            op.mounts.push(Mount { target, kind });
+        }
+        8 => op.secret_env.push(SecretEnv {
+            name: text,
+            secret_id: "s".to_owned(),
+            optional: value > 1,
+        }),
+        9 => op.extra_hosts.push(HostIp {
+            host: text,
+            ip: "1.1.1.1".to_owned(),
+        }),
+        10 => op.ulimits.push(Ulimit {
+            name: text,
+            soft: Some(value as u64),
+            hard: None,
+        }),
+        11 => op.network = [NetworkMode::Sandbox, NetworkMode::Host, NetworkMode::None][value % 3],
+        12 => op.valid_exit_codes.push(value as i32),
+        13 => {
+            let cache = CacheMount {
+                id: text,
+                read_only: value > 1,
+                ..CacheMount::default()
+            };
+            let kind = MountKind::Cache(cache);
+            let target = "/c".to_owned();
+            op.mounts.push(Mount { target, kind });
+        }
+        _ => op.cgroup_parent = some,
+    }
+}
+
+fn edit_copy(copy: &mut CopyAction, what: usize, value: usize) {
+    let text = ["", "a", "b", "a/b"][value].to_owned();
+    match what {
+        0 => copy.src_path = text,
+        1 => copy.dst_path = text,
+        2 => copy.include_patterns.push(text),
+        3 => copy.exclude_patterns.push(text),
+        4 => copy.required_paths.push(text),
+        5 => copy.mode = Some(FileMode::Octal(value as u32)),
+        6 => copy.mode = Some(FileMode::Symbolic(text)),
+        7 => {
+            let user = Some(UserRef::Name(["1", "a", "a:b", ""][value].to_owned()));
+            copy.owner = Some(Chown { user, group: None });
+        }
+        8 => {
+            let user = Some(UserRef::Id(value as u32));
+            let group = Some(UserRef::Name("b".to_owned()));
+            copy.owner = Some(Chown { user, group });
+        }
+        9 => copy.follow_symlink = value > 1,
+        10 => copy.unpack_archive = value > 1,
+        11 => copy.allow_wildcard = value > 1,
+        12 => copy.replace_existing = value > 1,
+        13 => copy.create_dst_path = value > 1,
+        _ => copy.dir_contents_only = value > 1,
+    }
+}
+
+/// The digest of an op and its kept parts; of all inputs, too.
+fn both(op: Op) -> (CacheMap, Vec<Vec<Part>>) {
+    let vertex = vertex(op);
+    let edges = vertex.op.inputs();
+    let mut kept = vec![Vec::new()];
+    op_parts(&vertex, &edges, &linux(), &mut kept[0]);
+    for edge in &edges {
+        let mut parts = Vec::new();
+        selector_parts(&selections(&vertex.op, *edge), &mut parts);
+        kept.push(parts);
+    }
+    (cache_map(&vertex, &linux()).unwrap(), kept)
+}
+
+fn assert_one_walk(first: Op, second: Op) {
+    let ((before, old), (after, new)) = (both(first), both(second));
+    let same = lapstrake_solver::changes(&old[0], &new[0]).is_empty();
+    assert_eq!(before.digest == after.digest, same, "{old:?} and {new:?}");
+    for (position, (old, new)) in old.iter().zip(&new).skip(1).enumerate() {
+        let same = lapstrake_solver::changes(old, new).is_empty();
+        let equal = before.inputs[position].selector == after.inputs[position].selector;
+        assert_eq!(equal, same, "{old:?} and {new:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn parts_differ_if_and_only_if_keys_do(first in edits(), second in edits()) {
+        let exec = |edits: &[(usize, usize)]| {
+            let mut op = exec(0);
+            edits.iter().for_each(|(what, value)| edit_exec(&mut op, *what, *value));
+            Op::Exec(op)
+        };
+        assert_one_walk(exec(&first), exec(&second));
+        let file = |edits: &[(usize, usize)]| {
+            let mut action = copy(FileInput::Edge(edge(1)), "/x");
+            if let FileActionKind::Copy(copy) = &mut action.kind {
+                edits.iter().for_each(|(what, value)| edit_copy(copy, *what, *value));
+            }
+            Op::File(FileOp { actions: vec![action] })
+        };
+        assert_one_walk(file(&first), file(&second));
+    }
+}
+
+#[test]
+fn a_secret_is_in_a_key_by_its_name_only() {
+    let mut op = exec(0);
+    edit_exec(&mut op, 7, 1);
+    edit_exec(&mut op, 8, 2);
+    let (_, kept) = both(Op::Exec(op));
+    let told: Vec<_> = kept[0]
+        .iter()
+        .filter(|part| part.value.contains("id="))
+        .map(|part| part.value.as_str())
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "secret owner=0:0 mode=0000 optional=false id=\"a\"",
+            "id=\"s\" optional=true"
+        ]
+    );
 }
