@@ -23,8 +23,9 @@ use super::error::SetupError;
 use super::external;
 use super::message::{Failure, Job, Report, send};
 use super::mounts;
+use super::network::GateKey;
 use super::plan::{Facts, plan};
-use super::process::{Program, restrict};
+use super::process::{Filters, Program, restrict};
 use super::request::{ExecRequest, Network, Warning};
 use super::run::Runtime;
 use super::seccomp;
@@ -39,6 +40,8 @@ pub(crate) struct Machine {
     pub(crate) cgroups: Cgroups,
     /// Of the default profile; empty: there is none for this machine.
     pub(crate) filter: Vec<SockFilter>,
+    /// Holds the calls that begin with a network; empty: there is none for this machine.
+    pub(crate) gate_filter: Vec<SockFilter>,
     pub(crate) user_namespace: bool,
 }
 
@@ -49,6 +52,8 @@ pub(crate) struct Container {
     pub(crate) job: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
+    /// To have its own network connected by.
+    pub(crate) gate: Option<OwnedFd>,
     pub(crate) cgroups: StepCgroups,
     /// Unique on this machine, with the start that all our cgroups have.
     pub(crate) name: String,
@@ -86,6 +91,7 @@ fn start(container: &Container, machine: &Machine) -> Result<Infallible, Failure
             .map_err(SetupError::system("leave the cgroup without devices"))?;
     }
     make_namespaces(request.network)?;
+    let gate = container.gate.as_ref().map(GateKey::new).transpose()?;
 
     let surroundings = Surroundings {
         no_devices: !machine.cgroups.control_devices() && !insecure,
@@ -118,12 +124,13 @@ fn start(container: &Container, machine: &Machine) -> Result<Infallible, Failure
     if machine.filter.is_empty() && !insecure {
         report(container, &Report::Warning(Warning::NoSeccomp))?;
     }
+    let filters = Filters::new(machine, insecure, gate);
     match external {
-        Some(program) => external::run(program, bundle, &spec, container),
-        None => {
-            let filter = if insecure { &[][..] } else { &machine.filter };
-            carry_out(&spec, bundle, container, surroundings, filter)
+        Some(program) => {
+            filters.connect_now()?;
+            external::run(program, bundle, &spec, container)
         }
+        None => carry_out(&spec, bundle, container, surroundings, filters),
     }
 }
 
@@ -150,14 +157,14 @@ pub(crate) fn report_stubs(container: &Container, root: Root) -> Result<(), Setu
 fn make_namespaces(network: Network) -> Result<(), SetupError> {
     let mut namespaces =
         UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWCGROUP;
-    if network == Network::Loopback {
+    if network != Network::Host {
         namespaces |= UnshareFlags::NEWNET;
     }
     sys::unshare_namespaces(namespaces)
         // A kernel may be built without cgroup namespaces.
         .or_else(|_| sys::unshare_namespaces(namespaces.difference(UnshareFlags::NEWCGROUP)))
         .map_err(|e| SetupError::Namespaces { source: e.into() })?;
-    if network == Network::Loopback {
+    if network != Network::Host {
         sys::loopback_up().map_err(SetupError::system("switch the loopback interface on"))?;
     }
     Ok(())
@@ -188,7 +195,7 @@ fn carry_out(
     bundle: Bundle,
     container: &Container,
     surroundings: Surroundings,
-    filter: &[SockFilter],
+    filters: Filters<'_>,
 ) -> Result<Infallible, Failure> {
     let (Some(process), Some(linux)) = (spec.process(), spec.linux()) else {
         return Err(SetupError::Request.into());
@@ -229,7 +236,7 @@ fn carry_out(
     let program = Program::new(process)?;
     connect_stdio(container)?;
     umask(Mode::from_raw_mode(0o022));
-    restrict(process, filter)?;
+    restrict(process, filters)?;
     sys::close_others(container.control.as_fd()).map_err(SetupError::system("close descriptors"))?;
     Err(Failure::Program(program.execute()))
 }

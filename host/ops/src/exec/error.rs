@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::network::NetworkTool;
 use super::user::UserError;
 
 /// Why a command could not be run, or not to its end.
@@ -71,6 +72,12 @@ pub enum ExecError {
         path: PathBuf,
         /// Cause.
         source: io::Error,
+    },
+    /// The program that is to connect commands' networks is missing.
+    #[error("`{}` is not installed; it is to connect the networks of commands", tool.program())]
+    NoNetworkTool {
+        /// The program.
+        tool: NetworkTool,
     },
     /// The command was cancelled.
     #[error("the command was cancelled")]

@@ -23,6 +23,7 @@ use super::cgroup::{Cgroups, StepCgroups};
 use super::container::{self, Container, Machine};
 use super::error::SetupError;
 use super::message::{Failure, Hello, LAUNCH_DESCRIPTORS, Launch, Report, receive, send};
+use super::network::{Attachment, Gate, GateEvent, gate_of};
 use super::request::Exit;
 use super::run::Runtime;
 use super::seccomp;
@@ -107,6 +108,8 @@ struct Step {
     pid: Pid,
     pidfd: OwnedFd,
     cgroups: StepCgroups,
+    /// Of a network of its own.
+    gate: Option<Gate>,
     leftovers: Vec<PathBuf>,
     killed: bool,
 }
@@ -116,15 +119,22 @@ struct Helper {
     engine: Option<OwnedFd>,
     machine: Machine,
     steps: Vec<Step>,
+    /// Networks that have been killed.
+    ending: Vec<Attachment>,
 }
 
 /// What a poll saw.
+#[derive(Clone, Copy)]
 enum Seen {
     Engine,
     /// Something came over the socket of this step.
     Control(Pid),
     /// The first process of this step has ended.
     Ended(Pid),
+    /// The network of this step.
+    Gate(Pid, GateEvent),
+    /// The network of this index in `ending` is gone.
+    NetworkEnded(usize),
 }
 
 impl Helper {
@@ -140,12 +150,14 @@ impl Helper {
             runtime,
             cgroups,
             filter: seccomp::compile(DEFAULT_CAPABILITIES),
+            gate_filter: seccomp::hold_network_calls(),
             user_namespace: in_user_namespace(),
         };
         Ok(Helper {
             engine: Some(engine),
             machine,
             steps: Vec::new(),
+            ending: Vec::new(),
         })
     }
 
@@ -163,6 +175,9 @@ impl Helper {
                         }
                     }
                     Seen::Ended(pid) => self.finish(pid)?,
+                    Seen::Gate(pid, event) => self.hear_gate(pid, event),
+                    // From the highest index down, as they are seen.
+                    Seen::NetworkEnded(index) => self.ending.swap_remove(index).reap(),
                 }
             }
         }
@@ -185,6 +200,14 @@ impl Helper {
                 polled.push(PollFd::new(&step.control, PollFlags::IN));
                 meanings.push(Seen::Control(step.pid));
             }
+            for (fd, event) in step.gate.iter().flat_map(Gate::descriptors) {
+                polled.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+                meanings.push(Seen::Gate(step.pid, event));
+            }
+        }
+        for (index, network) in self.ending.iter().enumerate().rev() {
+            polled.push(PollFd::from_borrowed_fd(network.ended(), PollFlags::IN));
+            meanings.push(Seen::NetworkEnded(index));
         }
         rustix::io::retry_on_intr(|| poll(&mut polled, None))?;
         let ready = polled.iter().map(|p| !p.revents().is_empty());
@@ -208,6 +231,19 @@ impl Helper {
         }
     }
 
+    fn hear_gate(&mut self, pid: Pid, event: GateEvent) {
+        let Some(step) = self.steps.iter_mut().find(|s| s.pid == pid) else {
+            return;
+        };
+        let warning = step
+            .gate
+            .as_mut()
+            .and_then(|gate| gate.handle(event, &self.machine.cgroups));
+        if let Some(warning) = warning {
+            let _ = send(&step.control, &Report::Warning(warning), &[]);
+        }
+    }
+
     fn launch(&mut self, launch: Launch, descriptors: Vec<OwnedFd>) {
         let Ok([control, job, stdout, stderr]) = <[OwnedFd; LAUNCH_DESCRIPTORS]>::try_from(descriptors)
         else {
@@ -226,11 +262,19 @@ impl Helper {
         for warning in warnings {
             let _ = send(&control, &Report::Warning(warning), &[]);
         }
+        let (gate, gate_end) = match launch.connection.map(gate_of).transpose() {
+            Ok(both) => both.unzip(),
+            Err(error) => {
+                cgroups.remove();
+                return refuse(&control, SetupError::Namespaces { source: error.into() });
+            }
+        };
         let container = Container {
             control,
             job,
             stdout,
             stderr,
+            gate: gate_end,
             cgroups,
             name,
         };
@@ -247,6 +291,7 @@ impl Helper {
                     pid,
                     pidfd,
                     cgroups,
+                    gate,
                     leftovers: launch.leftovers,
                     killed: false,
                 });
@@ -272,7 +317,8 @@ impl Helper {
         let Some(status) = rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(pidfd), options))? else {
             return Ok(());
         };
-        let step = self.steps.swap_remove(index);
+        let mut step = self.steps.swap_remove(index);
+        self.ending.extend(step.gate.take().and_then(Gate::close));
         let out_of_memory = step.cgroups.ran_out_of_memory();
         step.cgroups.remove();
         match self.engine {

@@ -2,7 +2,7 @@
 //! Pure but for reading the machine's resolver files. Knows nothing of how the files get into the container.
 
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use lapstrake_llb::HostIp;
 
@@ -30,9 +30,19 @@ pub fn hosts_file(hostname: &str, extra: &[HostIp]) -> String {
     text
 }
 
+/// Where a container asks for names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolving {
+    /// In the machine's network.
+    Machine,
+    /// In another one, where a loopback address of the machine means somebody else. The address, if there is
+    /// one, is answered by the machine's resolver.
+    Elsewhere(Option<Ipv4Addr>),
+}
+
 /// Reads the machine's resolver configuration and makes a container's of it. A missing file counts as an
 /// empty one.
-pub fn resolv_conf(host_network: bool) -> String {
+pub fn resolv_conf(place: Resolving) -> String {
     let read = |path: &str| fs::read(path).map(|b| String::from_utf8_lossy(&b).into_owned());
     let text = read(RESOLV_CONF).unwrap_or_default();
     let upstream = if only_systemd_stub(&text) {
@@ -40,20 +50,28 @@ pub fn resolv_conf(host_network: bool) -> String {
     } else {
         None
     };
-    container_resolv_conf(&text, upstream.as_deref(), host_network)
+    container_resolv_conf(&text, upstream.as_deref(), place)
+}
+
+/// Whether a container's resolv.conf names a server.
+pub fn has_name_server(text: &str, server: Ipv4Addr) -> bool {
+    name_servers(text).any(|s| s == server.to_string())
 }
 
 /// Makes a container's resolv.conf of the machine's `text`.
 ///
-/// In the machine's network every server can be reached: the text stays as it is. In another one a server on
-/// a loopback address is somebody else: `upstream` (what the local resolver asks) is taken instead, loopback
-/// servers go, and where none is left there are public ones. A text without any server gets them too.
-fn container_resolv_conf(text: &str, upstream: Option<&str>, host_network: bool) -> String {
-    if host_network && name_servers(text).next().is_some() {
-        return text.to_owned();
-    }
-    let text = match upstream {
-        Some(upstream) if !host_network => upstream,
+/// In the machine's network every server can be reached: the text stays as it is. In another one `upstream`
+/// (what the local resolver asks) is taken instead, and loopback servers go. Where none is left, the machine's
+/// resolver is asked through an address of that network if there is one. A text that has no server at all
+/// gets public ones.
+fn container_resolv_conf(text: &str, upstream: Option<&str>, place: Resolving) -> String {
+    let forwarder = match place {
+        Resolving::Machine if name_servers(text).next().is_some() => return text.to_owned(),
+        Resolving::Machine => None,
+        Resolving::Elsewhere(forwarder) => forwarder,
+    };
+    let text = match (upstream, place) {
+        (Some(upstream), Resolving::Elsewhere(_)) => upstream,
         _ => text,
     };
     let mut kept: String = text
@@ -62,8 +80,12 @@ fn container_resolv_conf(text: &str, upstream: Option<&str>, host_network: bool)
         .flat_map(|line| [line, "\n"])
         .collect();
     if name_servers(&kept).next().is_none() {
-        for server in PUBLIC_NAME_SERVERS {
-            kept.push_str(&format!("nameserver {server}\n"));
+        let was_local = name_servers(text).next().is_some();
+        match forwarder.filter(|_| was_local) {
+            Some(forwarder) => kept.push_str(&format!("nameserver {forwarder}\n")),
+            None => PUBLIC_NAME_SERVERS
+                .iter()
+                .for_each(|server| kept.push_str(&format!("nameserver {server}\n"))),
         }
     }
     kept
@@ -116,9 +138,10 @@ mod tests {
     #[test]
     fn the_machines_network_keeps_its_resolver() {
         let text = "# mine\nnameserver 127.0.0.1\nsearch lan\n";
-        assert_eq!(container_resolv_conf(text, None, true), text);
+        assert_eq!(container_resolv_conf(text, None, Resolving::Machine), text);
         assert!(
-            container_resolv_conf("search lan\n", None, true).starts_with("search lan\nnameserver 8.8.8.8\n")
+            container_resolv_conf("search lan\n", None, Resolving::Machine)
+                .starts_with("search lan\nnameserver 8.8.8.8\n")
         );
     }
 
@@ -126,18 +149,32 @@ mod tests {
     fn another_network_gets_no_loopback_resolver() {
         let text = "nameserver 127.0.0.53\nnameserver ::1\nnameserver 9.9.9.9\noptions edns0\n";
         assert_eq!(
-            container_resolv_conf(text, None, false),
+            container_resolv_conf(text, None, Resolving::Elsewhere(None)),
             "nameserver 9.9.9.9\noptions edns0\n"
         );
         let stub = "nameserver 127.0.0.53\nsearch lan\n";
         assert!(only_systemd_stub(stub));
         assert_eq!(
-            container_resolv_conf(stub, Some("nameserver 10.1.1.1\n"), false),
+            container_resolv_conf(stub, Some("nameserver 10.1.1.1\n"), Resolving::Elsewhere(None)),
             "nameserver 10.1.1.1\n"
         );
-        let fallback = container_resolv_conf(stub, None, false);
+        let fallback = container_resolv_conf(stub, None, Resolving::Elsewhere(None));
         assert_eq!(name_servers(&fallback).collect::<Vec<_>>(), PUBLIC_NAME_SERVERS);
         assert!(fallback.contains("search lan"));
+        let forwarder = Resolving::Elsewhere(Some(Ipv4Addr::new(10, 9, 8, 7)));
+        assert_eq!(
+            container_resolv_conf(stub, None, forwarder),
+            "search lan\nnameserver 10.9.8.7\n"
+        );
+        let both = container_resolv_conf(text, None, forwarder);
+        assert_eq!(
+            both, "nameserver 9.9.9.9\noptions edns0\n",
+            "it can be reached itself"
+        );
+        assert!(!has_name_server(&both, Ipv4Addr::new(10, 9, 8, 7)));
+        assert!(has_name_server(&both, Ipv4Addr::new(9, 9, 9, 9)));
+        let nothing = container_resolv_conf("", None, forwarder);
+        assert_eq!(name_servers(&nothing).collect::<Vec<_>>(), PUBLIC_NAME_SERVERS);
     }
 
     #[test]

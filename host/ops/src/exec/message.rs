@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::{ProgramError, SetupError};
+use super::network::Connection;
 use super::request::{ExecRequest, Exit, Warning};
 use super::run::{DeviceControl, Runtime};
 
@@ -36,6 +37,8 @@ pub(crate) struct Launch {
     pub(crate) cgroup_parent: Option<String>,
     /// Whether the step may open all devices.
     pub(crate) all_devices: bool,
+    /// Whether it has a network of its own, and how that is connected.
+    pub(crate) connection: Option<Connection>,
     /// What the helper removes when the engine is killed while the step runs.
     pub(crate) leftovers: Vec<PathBuf>,
 }

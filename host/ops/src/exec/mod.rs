@@ -20,6 +20,7 @@ mod hosts;
 mod layer;
 mod message;
 mod mounts;
+mod network;
 mod overlay;
 mod plan;
 mod process;
@@ -27,6 +28,7 @@ mod pump;
 mod request;
 mod run;
 mod seccomp;
+mod state;
 mod sys;
 mod target;
 mod user;
@@ -34,6 +36,7 @@ mod user;
 pub use cancel::CancelToken;
 pub use error::{Errno, ExecError, ProgramError, SetupError};
 pub use helper::helper_main;
+pub use network::{NetworkTool, NetworkTools};
 pub use request::{
     ExecRequest, ExecStatus, Exit, MountSource, Network, Output, PreparedMount, RootMount, Stream,
     TreeWrites, Warning,

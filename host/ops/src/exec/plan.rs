@@ -257,13 +257,18 @@ fn linux(facts: Facts, insecure: bool) -> Result<Linux, OciSpecError> {
         LinuxNamespaceType::Mount,
         LinuxNamespaceType::Cgroup,
     ];
-    if facts.network != Network::Host {
+    if facts.network == Network::Loopback {
         kinds.push(LinuxNamespaceType::Network);
     }
-    let namespaces: Vec<LinuxNamespace> = kinds
+    let mut namespaces: Vec<LinuxNamespace> = kinds
         .into_iter()
         .map(|kind| LinuxNamespaceBuilder::default().typ(kind).build())
         .collect::<Result<_, _>>()?;
+    if facts.network == Network::Isolated {
+        // The one that this process has made, and that is connected.
+        let network = LinuxNamespaceBuilder::default().typ(LinuxNamespaceType::Network);
+        namespaces.push(network.path("/proc/self/ns/net").build()?);
+    }
 
     let owned = |paths: &[&str]| paths.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>();
     let mut linux = LinuxBuilder::default()

@@ -14,12 +14,56 @@ use rustix::thread::{
 };
 
 use super::capabilities::bits;
+use super::container::Machine;
 use super::error::{ProgramError, SetupError};
+use super::network::GateKey;
 use super::plan::DEFAULT_PATH;
 use super::sys::{self, SockFilter};
 
-/// Drops to the limits, privileges and user of `process`. An empty filter is none.
-pub(crate) fn restrict(process: &Process, filter: &[SockFilter]) -> Result<(), SetupError> {
+/// What looks at the system calls of a command.
+#[derive(Debug)]
+pub(crate) struct Filters<'a> {
+    /// Refuses some. Empty: none.
+    profile: &'a [SockFilter],
+    gate: Option<(GateKey<'a>, &'a [SockFilter])>,
+}
+
+impl<'a> Filters<'a> {
+    pub(crate) fn new(machine: &'a Machine, insecure: bool, gate: Option<GateKey<'a>>) -> Filters<'a> {
+        // A privileged command may want to listen to calls itself, which only one can.
+        let (profile, hold) = match insecure {
+            true => (&[][..], &[][..]),
+            false => (&machine.filter[..], &machine.gate_filter[..]),
+        };
+        Filters {
+            profile,
+            gate: gate.map(|gate| (gate, hold)),
+        }
+    }
+
+    /// Has the command's network connected, if it has one of its own.
+    pub(crate) fn connect_now(&self) -> Result<(), SetupError> {
+        match &self.gate {
+            Some((gate, _)) => gate.connect_now(),
+            None => Ok(()),
+        }
+    }
+
+    /// Loads them. Takes a privilege, or a process that can get none any more.
+    fn load(&self) -> Result<(), SetupError> {
+        if let Some((gate, hold)) = &self.gate {
+            gate.connect_when_needed(hold)?;
+        }
+        if !self.profile.is_empty() {
+            sys::install_seccomp(self.profile)
+                .map_err(SetupError::system("install the system call filter"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Drops to the limits, privileges and user of `process`.
+pub(crate) fn restrict(process: &Process, filters: Filters<'_>) -> Result<(), SetupError> {
     for limit in process.rlimits().iter().flatten() {
         let value = |limit: u64| (limit != u64::MAX).then_some(limit);
         let new = Rlimit {
@@ -34,10 +78,8 @@ pub(crate) fn restrict(process: &Process, filter: &[SockFilter]) -> Result<(), S
     if process.no_new_privileges() == Some(true) {
         set_no_new_privs(true).map_err(SetupError::system("forbid new privileges"))?;
     }
-    // Loading a filter takes a privilege that goes next, and everything from here on is allowed by it.
-    if !filter.is_empty() {
-        sys::install_seccomp(filter).map_err(SetupError::system("install the system call filter"))?;
-    }
+    // The privilege goes next, and everything from here on is allowed by the filters.
+    filters.load()?;
     drop_privileges(process)
 }
 

@@ -58,6 +58,9 @@ pub enum Network {
     Host,
     /// One of its own with nothing but loopback.
     Loopback,
+    /// One of its own, connected to the machine's when the command first needs that. Where no program is
+    /// there that could connect it, the machine's, with a warning.
+    Isolated,
 }
 
 /// A root file system made of layers.
@@ -247,6 +250,26 @@ pub enum Warning {
     /// No system call filter exists for this machine.
     #[error("there is no seccomp profile for this machine's architecture; commands run without a filter")]
     NoSeccomp,
+    /// No program can connect a network of its own.
+    #[error(
+        "neither pasta nor slirp4netns is installed: commands run in this machine's network (install the package \
+         `passt` to isolate them, or write `sandbox = \"host\"` under `[network]` to have it so)"
+    )]
+    HostNetwork,
+    /// The command has loopback only.
+    #[error("the command has no network but loopback: {tool}: {reason}")]
+    NoWayOut {
+        /// Program.
+        tool: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The network went away while the command ran.
+    #[error("{tool} ended while the command ran: it has no network any more")]
+    NetworkLost {
+        /// Program.
+        tool: String,
+    },
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use lapstrake_llb::SecurityMode;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -19,16 +19,16 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde::{Deserialize, Serialize};
 
-use super::bundle::{discarded, fillers};
 use super::cancel::CancelToken;
 use super::cgroup::{PREFIX, process_id};
 use super::error::ExecError;
-use super::hosts::{DEFAULT_HOSTNAME, hosts_file, resolv_conf};
-use super::layer::{Written, remove_work};
-use super::message::{Hello, Job, Launch, LayerRef, connection, send};
-use super::overlay::fillers_needed;
+use super::hosts::{DEFAULT_HOSTNAME, Resolving, has_name_server, hosts_file, resolv_conf};
+use super::layer::remove_work;
+use super::message::{Hello, Job, Launch, connection, send};
+use super::network::{Connection, FoundTool, NetworkTools};
 use super::pump::Watch;
-use super::request::{ExecRequest, ExecStatus, MountSource, Network, Output, TreeWrites};
+use super::request::{ExecRequest, ExecStatus, Network, Output, Warning};
+use super::state::{discards, leftovers, prepare_state, written};
 use super::sys;
 
 /// How containers are run.
@@ -40,6 +40,8 @@ pub struct RunnerOptions {
     pub runtime: Runtime,
     /// What keeps containers from opening the machine's devices.
     pub devices: DeviceControl,
+    /// What connects networks of commands' own.
+    pub network: NetworkTools,
 }
 
 /// A command that calls [`helper_main`](super::helper_main) and nothing else.
@@ -97,6 +99,17 @@ pub struct Runner {
     steps: AtomicU64,
     /// None: not started yet, or found dead.
     helper: Mutex<Option<Arc<Helper>>>,
+    /// What connects networks; unset: no command has needed to know.
+    tool: OnceLock<Option<FoundTool>>,
+    /// Whether it was said that there is none.
+    told_no_tool: AtomicBool,
+}
+
+/// A network that a command gets.
+struct ChosenNetwork {
+    kind: Network,
+    tool: Option<FoundTool>,
+    warning: Option<Warning>,
 }
 
 #[derive(Debug)]
@@ -137,6 +150,8 @@ impl Runner {
             id,
             steps: AtomicU64::new(0),
             helper: Mutex::new(None),
+            tool: OnceLock::new(),
+            told_no_tool: AtomicBool::new(false),
         }
     }
 
@@ -167,9 +182,12 @@ impl Runner {
             self.steps.fetch_add(1, Ordering::Relaxed)
         );
         prepare_state(request)?;
-        let result = self
-            .launch(request, &name)
-            .and_then(|watch| watch.until_end(request.timeout, cancel, output));
+        let result = self.network(request.network).and_then(|network| {
+            let watch = self.launch(request, &name, network.kind, network.tool)?;
+            let mut seen = watch.until_end(request.timeout, cancel, output)?;
+            seen.warnings.splice(..0, network.warning);
+            Ok(seen)
+        });
         discards(request, &name).for_each(|dir| {
             let _ = remove_work(&dir.join("work"));
             // The caller removes the directory around it in the end: what stays for some reason is in
@@ -194,17 +212,62 @@ impl Runner {
         })
     }
 
-    fn launch(&self, request: &ExecRequest, name: &str) -> Result<Watch, ExecError> {
+    /// What becomes of a wish on this machine.
+    fn network(&self, wanted: Network) -> Result<ChosenNetwork, ExecError> {
+        let chosen = |kind| ChosenNetwork {
+            kind,
+            tool: None,
+            warning: None,
+        };
+        if wanted != Network::Isolated {
+            return Ok(chosen(wanted));
+        }
+        let tools = &self.options.network;
+        match (self.tool.get_or_init(|| tools.find()), tools.only) {
+            (Some(found), _) => Ok(ChosenNetwork {
+                tool: Some(found.clone()),
+                ..chosen(wanted)
+            }),
+            (None, Some(tool)) => Err(ExecError::NoNetworkTool { tool }),
+            (None, None) => {
+                let first = !self.told_no_tool.swap(true, Ordering::Relaxed);
+                Ok(ChosenNetwork {
+                    warning: first.then_some(Warning::HostNetwork),
+                    ..chosen(Network::Host)
+                })
+            }
+        }
+    }
+
+    fn launch(
+        &self,
+        request: &ExecRequest,
+        name: &str,
+        network: Network,
+        tool: Option<FoundTool>,
+    ) -> Result<Watch, ExecError> {
         let hostname = request
             .op
             .hostname
             .as_deref()
             .filter(|h| !h.is_empty())
             .unwrap_or(DEFAULT_HOSTNAME);
+        let resolver = tool.as_ref().map(|found| found.tool.resolver());
+        let resolv_conf = resolv_conf(match network {
+            Network::Host => Resolving::Machine,
+            Network::Loopback | Network::Isolated => Resolving::Elsewhere(resolver),
+        });
+        let connected = tool.map(|found| Connection {
+            forward_names: has_name_server(&resolv_conf, found.tool.resolver()),
+            found,
+        });
         let job = Job {
             hosts: hosts_file(hostname, &request.op.extra_hosts),
-            resolv_conf: resolv_conf(request.network == Network::Host),
-            request: request.clone(),
+            resolv_conf,
+            request: ExecRequest {
+                network,
+                ..request.clone()
+            },
         };
         let job = postcard::to_allocvec(&job).map_err(|source| ExecError::Encode { source })?;
         let launch = Launch {
@@ -212,6 +275,7 @@ impl Runner {
             limits: request.resources.clone(),
             cgroup_parent: request.op.cgroup_parent.clone().filter(|p| !p.is_empty()),
             all_devices: request.op.security == SecurityMode::Insecure,
+            connection: connected,
             leftovers: leftovers(request, name),
         };
         let failed = |source: io::Error| ExecError::Helper { source };
@@ -346,79 +410,6 @@ fn check(request: &ExecRequest) -> Result<(), ExecError> {
         .any(|path| path.is_relative())
     {
         return invalid("a directory is not absolute");
-    }
-    Ok(())
-}
-
-/// The directories that are worth nothing when nobody waits for the result any more.
-fn leftovers(request: &ExecRequest, name: &str) -> Vec<PathBuf> {
-    let layers = written(request);
-    let of_layers = layers
-        .iter()
-        .flat_map(|(_, layer)| [layer.upper.to_owned(), layer.work.to_owned()]);
-    of_layers.chain(discards(request, name)).collect()
-}
-
-/// The directories of what mounts write and nobody keeps.
-fn discards(request: &ExecRequest, name: &str) -> impl Iterator<Item = PathBuf> {
-    let lost = |source: &MountSource| {
-        matches!(
-            source,
-            MountSource::Tree {
-                writes: TreeWrites::Discard,
-                ..
-            }
-        )
-    };
-    let of_mounts = request
-        .mounts
-        .iter()
-        .enumerate()
-        .filter(move |(_, m)| !m.read_only && lost(&m.source));
-    of_mounts.map(move |(index, _)| discarded(&request.state_dir, name, index))
-}
-
-/// The layers that the command writes.
-fn written(request: &ExecRequest) -> Vec<(LayerRef, Written<'_>)> {
-    let root = &request.root;
-    let mut layers = vec![(
-        LayerRef::Root,
-        Written {
-            lower: &root.lower,
-            upper: &root.upper,
-            work: &root.work,
-        },
-    )];
-    for (index, mount) in request.mounts.iter().enumerate() {
-        if let MountSource::Tree {
-            lower,
-            writes: TreeWrites::Keep { upper, work },
-            ..
-        } = &mount.source
-        {
-            layers.push((LayerRef::Mount(index), Written { lower, upper, work }));
-        }
-    }
-    layers
-}
-
-/// Makes in the state directory what the request needs there and is not there yet.
-fn prepare_state(request: &ExecRequest) -> Result<(), ExecError> {
-    let trees = request.mounts.iter().filter_map(|m| match &m.source {
-        MountSource::Tree { lower, .. } => Some(fillers_needed(lower.len(), !m.read_only)),
-        _ => None,
-    });
-    let needed = trees
-        .chain([fillers_needed(request.root.lower.len(), true)])
-        .max()
-        .unwrap_or(0);
-    for path in fillers(&request.state_dir).into_iter().take(needed) {
-        match fs::create_dir(&path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(ExecError::Prepare { path, source: error });
-            }
-            _ => {}
-        }
     }
     Ok(())
 }

@@ -198,6 +198,24 @@ pub(crate) struct SockFilter {
 /// seccomp(2), `SECCOMP_SET_MODE_FILTER`: from here on the process and its children may call only what
 /// `program` allows.
 pub(crate) fn install_seccomp(program: &[SockFilter]) -> io::Result<()> {
+    load_filter(program, 0).map(drop)
+}
+
+/// The same, for a program that holds calls (`SECCOMP_RET_USER_NOTIF`): gives what they are heard of by.
+/// Fails where somebody listens to this process already, and on old kernels.
+pub(crate) fn install_seccomp_listener(program: &[SockFilter]) -> io::Result<OwnedFd> {
+    const NEW_LISTENER: c_long = 1 << 3;
+    // A call that somebody has heard of is not interrupted by signals but deadly ones. Since Linux 5.19.
+    const WAIT_KILLABLE: c_long = 1 << 5;
+    let descriptor = match load_filter(program, NEW_LISTENER | WAIT_KILLABLE) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => load_filter(program, NEW_LISTENER)?,
+        other => other?,
+    };
+    // SAFETY: with this flag the call returns a new descriptor, which nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor as c_int) })
+}
+
+fn load_filter(program: &[SockFilter], flags: c_long) -> io::Result<c_long> {
     #[repr(C)]
     struct SockFprog {
         len: u16,
@@ -211,14 +229,44 @@ pub(crate) fn install_seccomp(program: &[SockFilter]) -> io::Result<()> {
     };
     // SAFETY: `prog` is a valid sock_fprog for the time of the call; the kernel copies and checks the
     // program.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_seccomp,
-            SECCOMP_SET_MODE_FILTER,
-            0 as c_long,
-            &raw const prog,
-        )
-    })
+    let result = unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &raw const prog) };
+    check(result).map(|()| result)
+}
+
+/// Takes the next call that a filter holds. None: whoever made it is gone.
+pub(crate) fn next_held_call(listener: BorrowedFd<'_>) -> io::Result<Option<u64>> {
+    // SECCOMP_IOCTL_NOTIF_RECV: for a `struct seccomp_notif` of 80 bytes, whose first field is the id.
+    const RECEIVE: u64 = 0xC050_2100;
+    let mut notification = [0u64; 32];
+    // SAFETY: the buffer is all zero, as it has to be, aligned, and longer than what the kernel writes.
+    let result = unsafe { libc::ioctl(listener.as_raw_fd(), RECEIVE as _, notification.as_mut_ptr()) };
+    match check(result.into()) {
+        Ok(()) => Ok(Some(notification[0])),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINTR)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Lets a held call go on.
+pub(crate) fn let_go_on(listener: BorrowedFd<'_>, call: u64) -> io::Result<()> {
+    // SECCOMP_IOCTL_NOTIF_SEND, for a `struct seccomp_notif_resp`: id, result, error, flags.
+    const SEND: u64 = 0xC018_2101;
+    #[repr(C)]
+    struct Answer {
+        id: u64,
+        result: i64,
+        error: i32,
+        flags: u32,
+    }
+    const CONTINUE: u32 = 1;
+    let answer = Answer {
+        id: call,
+        result: 0,
+        error: 0,
+        flags: CONTINUE,
+    };
+    // SAFETY: the kernel reads the structure and keeps nothing.
+    check(unsafe { libc::ioctl(listener.as_raw_fd(), SEND as _, &raw const answer) }.into())
 }
 
 /// Leaves the session keyring of the caller for a new, empty one, so that keys of the user are out of reach.

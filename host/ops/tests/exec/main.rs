@@ -8,10 +8,12 @@ mod layers;
 mod lifecycle;
 mod limits;
 mod mounts;
+mod network;
 mod output;
 mod runtimes;
 mod sandbox;
 mod support;
+mod world;
 
 /// Not a test of anything: what the tests start as the container helper, this same program, ends up here.
 #[test]

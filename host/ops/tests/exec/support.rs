@@ -11,7 +11,7 @@ use std::time::Duration;
 use lapstrake_llb::ExecOp;
 use lapstrake_ops::exec::{
     CancelToken, DeviceControl, ExecError, ExecRequest, ExecStatus, Exit, HelperCommand, MountSource,
-    Network, PreparedMount, RootMount, Runner, RunnerOptions, Runtime, Stream,
+    Network, NetworkTools, PreparedMount, RootMount, Runner, RunnerOptions, Runtime, Stream,
 };
 use tempfile::TempDir;
 
@@ -56,6 +56,7 @@ pub fn options(devices: DeviceControl, runtime: Runtime) -> RunnerOptions {
         helper: helper(),
         runtime,
         devices,
+        network: NetworkTools::default(),
     }
 }
 

@@ -13,19 +13,19 @@ use crate::exec::sys::SockFilter;
 const LOAD_WORD: u16 = 0x20;
 const AND: u16 = 0x54;
 const JUMP: u16 = 0x05;
-const JUMP_EQUAL: u16 = 0x15;
+pub(super) const JUMP_EQUAL: u16 = 0x15;
 const JUMP_NOT_BELOW: u16 = 0x35;
 const RETURN: u16 = 0x06;
 
 // Answers of a filter (linux/seccomp.h).
 const ANSWER_KILL_PROCESS: u32 = 0x8000_0000;
 const ANSWER_ERRNO: u32 = 0x0005_0000;
-const ANSWER_ALLOW: u32 = 0x7fff_0000;
+pub(super) const ANSWER_ALLOW: u32 = 0x7fff_0000;
 
 // Offsets in `struct seccomp_data`. The machines that there are tables for are little-endian.
-const NUMBER: u32 = 0;
-const ARCHITECTURE: u32 = 4;
-const FIRST_ARGUMENT_LOW: u32 = 16;
+pub(super) const NUMBER: u32 = 0;
+pub(super) const ARCHITECTURE: u32 = 4;
+pub(super) const FIRST_ARGUMENT_LOW: u32 = 16;
 const FIRST_ARGUMENT_HIGH: u32 = 20;
 
 /// Numbers from here on are private ones of 32-bit Arm, no part of the sequence.
@@ -54,7 +54,7 @@ pub(crate) fn compile(capabilities: &[Capability]) -> Vec<SockFilter> {
 }
 
 /// `AUDIT_ARCH_*` of linux/audit.h.
-fn audit_architecture(abi: Abi) -> u32 {
+pub(super) fn audit_architecture(abi: Abi) -> u32 {
     match abi {
         Abi::X86_64 => 0xC000_003E,
         Abi::X86 => 0x4000_0003,
@@ -167,11 +167,11 @@ fn decide_by_first_argument(conditions: &[Condition]) -> Vec<SockFilter> {
     code
 }
 
-fn load(offset: u32) -> SockFilter {
+pub(super) fn load(offset: u32) -> SockFilter {
     instruction(LOAD_WORD, offset)
 }
 
-fn answer(value: u32) -> SockFilter {
+pub(super) fn answer(value: u32) -> SockFilter {
     instruction(RETURN, value)
 }
 
@@ -184,12 +184,12 @@ fn instruction(code: u16, k: u32) -> SockFilter {
     }
 }
 
-fn jump_if(code: u16, k: u32, jt: u8, jf: u8) -> SockFilter {
+pub(super) fn jump_if(code: u16, k: u32, jt: u8, jf: u8) -> SockFilter {
     SockFilter { code, jt, jf, k }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::syscalls::{CLONE, CLONE3, PERSONALITY, SOCKET};
     use super::*;
     use crate::exec::capabilities::DEFAULT_CAPABILITIES;
@@ -198,12 +198,19 @@ mod tests {
     const ENOSYS: u32 = ANSWER_ERRNO | 38;
 
     /// Executes a filter as the kernel would.
-    fn run(program: &[SockFilter], architecture: u32, number: u32, first_argument: u64) -> u32 {
+    pub(in crate::exec::seccomp) fn run(
+        program: &[SockFilter],
+        architecture: u32,
+        number: u32,
+        arguments: &[u64],
+    ) -> u32 {
         let data = |offset: u32| match offset {
             NUMBER => number,
             ARCHITECTURE => architecture,
-            FIRST_ARGUMENT_LOW => first_argument as u32,
-            FIRST_ARGUMENT_HIGH => (first_argument >> 32) as u32,
+            16.. => {
+                let argument = arguments[(offset as usize - 16) / 8];
+                (if offset % 8 == 0 { argument } else { argument >> 32 }) as u32
+            }
             other => panic!("load from {other}"),
         };
         let (mut at, mut accumulator) = (0usize, 0u32);
@@ -248,11 +255,11 @@ mod tests {
                     None if number <= newest => EPERM,
                     None => ENOSYS,
                 };
-                assert_eq!(run(&program, arch, number, 0), expected, "{abi:?} {number}");
+                assert_eq!(run(&program, arch, number, &[0]), expected, "{abi:?} {number}");
             }
-            assert_eq!(run(&program, arch, u32::MAX, 0), ENOSYS);
+            assert_eq!(run(&program, arch, u32::MAX, &[0]), ENOSYS);
             let call = |row: &super::super::SyscallRow, arg: u64| {
-                run(&program, arch, row.number(*abi).unwrap(), arg)
+                run(&program, arch, row.number(*abi).unwrap(), &[arg])
             };
             for family in [0, 1, 2, 10, 11, 16, 17, 45] {
                 assert_eq!(call(&SOCKET, family), ANSWER_ALLOW, "family {family}");
@@ -266,7 +273,7 @@ mod tests {
             assert_eq!(call(&CLONE, 0x1000_0000), EPERM, "CLONE_NEWUSER");
             assert_eq!(call(&CLONE3, 0), ENOSYS);
         }
-        assert_eq!(run(&program, 0x1234, 0, 0), ANSWER_KILL_PROCESS);
+        assert_eq!(run(&program, 0x1234, 0, &[0]), ANSWER_KILL_PROCESS);
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -274,15 +281,15 @@ mod tests {
     fn capabilities_open_their_calls() {
         let mount = libc::SYS_mount as u32;
         let arch = audit_architecture(Abi::X86_64);
-        assert_eq!(run(&compile(&[]), arch, mount, 0), EPERM);
-        assert_eq!(run(&compile(&[]), arch, libc::SYS_chroot as u32, 0), EPERM);
+        assert_eq!(run(&compile(&[]), arch, mount, &[0]), EPERM);
+        assert_eq!(run(&compile(&[]), arch, libc::SYS_chroot as u32, &[0]), EPERM);
         let admin = compile(&[Capability::SysAdmin]);
-        assert_eq!(run(&admin, arch, mount, 0), ANSWER_ALLOW);
+        assert_eq!(run(&admin, arch, mount, &[0]), ANSWER_ALLOW);
         assert_eq!(
-            run(&admin, arch, libc::SYS_clone as u32, 0x1000_0000),
+            run(&admin, arch, libc::SYS_clone as u32, &[0x1000_0000]),
             ANSWER_ALLOW
         );
-        assert_eq!(run(&admin, arch, libc::SYS_clone3 as u32, 0), ANSWER_ALLOW);
-        assert_eq!(run(&admin, arch, 0x4000_0000, 0), ENOSYS, "x32 is off");
+        assert_eq!(run(&admin, arch, libc::SYS_clone3 as u32, &[0]), ANSWER_ALLOW);
+        assert_eq!(run(&admin, arch, 0x4000_0000, &[0]), ENOSYS, "x32 is off");
     }
 }

@@ -3,6 +3,7 @@
 //! loaded.
 
 mod filter;
+mod hold;
 mod syscalls;
 
 use oci_spec::OciSpecError;
@@ -12,6 +13,7 @@ use oci_spec::runtime::{
 };
 
 pub(crate) use filter::compile;
+pub(crate) use hold::hold_network_calls;
 use syscalls::{Abi, CLONE, CLONE3, PERSONALITY, SOCKET, SYSCALLS, SyscallRow};
 
 /// What a filter says of a call.
