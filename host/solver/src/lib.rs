@@ -13,7 +13,8 @@
 //! 3. Where the op asks for it ([`InputKey::content`]), the *content key* takes a digest of what the op sees of an input in
 //!    place of the input's id.
 //! 4. Only then is the vertex executed. The result is stored under all its keys; a record found under one of them gets the
-//!    others too, so that the next equal build ends at 1.
+//!    others too, so that the next equal build ends at 1. The record's id is the content key where there is one, else the
+//!    resolved key: it does not depend on which of several equal vertices came first, or in which build.
 //!
 //! A vertex with [`ignore_cache`](lapstrake_llb::Metadata::ignore_cache) is never looked up, and nothing above it by
 //! definition key: its new result has an identity of its own.
@@ -22,6 +23,7 @@
 mod cancel;
 mod error;
 mod event;
+mod flight;
 mod graph;
 mod key;
 mod memory;
