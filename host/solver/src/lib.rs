@@ -13,7 +13,8 @@
 //! 3. Where the op asks for it ([`InputKey::content`]), the *content key* takes a digest of what the op sees of an input in
 //!    place of the input's id.
 //! 4. Only then is the vertex executed. The result is stored under all its keys; a record found under one of them gets the
-//!    others too, so that the next equal build ends at 1.
+//!    others too, so that the next equal build ends at 1. The record's id is the content key where there is one, else the
+//!    resolved key: it does not depend on which of several equal vertices came first, or in which build.
 //!
 //! [`Solver::explain`] goes the same way without executing anything, and compares with what earlier records were made of:
 //! the parts of keys are told by the walk that hashes them ([`Parts`]) and kept as [`Account`]s of what was executed.
@@ -26,6 +27,7 @@ mod account;
 mod cancel;
 mod error;
 mod event;
+mod flight;
 mod graph;
 mod key;
 mod memory;

@@ -5,8 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::Scope;
 use std::time::SystemTime;
 
@@ -14,6 +13,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use lapstrake_llb::{Definition, Digest, Edge, Hasher};
 
 use crate::account::{Account, AccountInput, Told};
+use crate::flight::Flights;
 use crate::graph::Graph;
 use crate::key::{Identity, InputPart, KeyParts};
 use crate::state::{Resolved, State, States};
@@ -23,7 +23,7 @@ use crate::{CancelToken, Ending, Event, Events, Session, SolveError, StepContext
 /// How a solve is done.
 #[derive(Clone)]
 pub struct Options {
-    /// Steps that are executed at once. MUST be at least 1.
+    /// Steps that are executed at once, and inputs that are digested at once. MUST be at least 1.
     pub jobs: usize,
     /// Ends the solve.
     pub cancel: CancelToken,
@@ -33,7 +33,6 @@ pub struct Options {
 
 pub(crate) type Failure<W, R> = SolveError<<W as Worker>::Error, <R as Records>::Error>;
 type Outcome<T, W> = Result<T, Fault<<W as Worker>::Error>>;
-type Flights<W> = Mutex<HashMap<Digest, Vec<(Sender<Message<W>>, usize)>>>;
 
 /// Why a task has no result.
 pub(crate) enum Fault<E> {
@@ -56,9 +55,7 @@ pub struct Solver<W: Worker, R: Records> {
     worker: W,
     records: R,
     /// What is being executed, by key, and who else waits for it.
-    flights: Flights<W>,
-    /// Steps that ended, in all solves.
-    landings: AtomicUsize,
+    flights: Flights<Message<W>>,
 }
 
 impl<W: Worker, R: Records> Solver<W, R> {
@@ -67,8 +64,7 @@ impl<W: Worker, R: Records> Solver<W, R> {
         Self {
             worker,
             records,
-            flights: Mutex::default(),
-            landings: AtomicUsize::new(0),
+            flights: Flights::default(),
         }
     }
 
@@ -117,7 +113,6 @@ impl<W: Worker, R: Records> Solver<W, R> {
         let _registration = options.cancel.on_cancel(move || {
             let _ = interrupt.send(Message::Cancelled);
         });
-        let landings = self.landings.load(Ordering::SeqCst);
         std::thread::scope(|scope| {
             let count = graph.nodes.len();
             let mut run = Run {
@@ -136,10 +131,11 @@ impl<W: Worker, R: Records> Solver<W, R> {
                 visit: Vec::new(),
                 ready: Vec::new(),
                 queue: BinaryHeap::new(),
+                digests: BinaryHeap::new(),
                 tasks: 0,
                 running: 0,
+                digesting: 0,
                 shared: 0,
-                landings,
                 aliases: Vec::new(),
                 contents: HashMap::new(),
                 accounts: Vec::new(),
@@ -183,14 +179,16 @@ pub(crate) struct Run<'scope, 'env, W: Worker, R: Records> {
     ready: Vec<usize>,
     /// Nodes that can be executed: the longest way to a root first, then the order of the definition.
     queue: BinaryHeap<(u32, Reverse<usize>)>,
+    /// Nodes whose inputs can be digested, in the same order.
+    digests: BinaryHeap<(u32, Reverse<usize>)>,
     /// Threads under way.
     tasks: usize,
     /// Of these, executions.
     running: usize,
+    /// And nodes whose inputs are digested.
+    digesting: usize,
     /// Steps that another solve executes.
     shared: usize,
-    /// Steps that had ended when this solve began, and those that it has ended itself.
-    landings: usize,
     aliases: Vec<(Digest, Digest)>,
     /// What the inputs of a node hold, where that counts.
     contents: HashMap<usize, Vec<Option<Digest>>>,
@@ -341,6 +339,10 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
                 && let Some((_, Reverse(node))) = self.queue.pop()
             {
                 self.execute(node)?;
+            } else if self.digesting < self.options.jobs.max(1)
+                && let Some((_, Reverse(node))) = self.digests.pop()
+            {
+                self.digest(node)?;
             } else {
                 return Ok(());
             }
@@ -448,15 +450,23 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
         if (key != self.keys[node].definition || self.fresh[node]) && self.find(node, key)? {
             return Ok(());
         }
-        let by_content: Vec<bool> = self.maps[node]
-            .iter()
-            .flat_map(|map| &map.inputs)
-            .map(|input| input.content)
-            .collect();
-        if !by_content.contains(&true) {
+        if self.by_content(node).contains(&true) {
+            self.states.set(node, State::Queued);
+            self.digests.push((self.graph.nodes[node].height, Reverse(node)));
+        } else {
             self.enqueue(node);
-            return Ok(());
         }
+        Ok(())
+    }
+
+    /// Which inputs of a node count by content.
+    fn by_content(&self, node: usize) -> Vec<bool> {
+        let inputs = self.maps[node].iter().flat_map(|map| &map.inputs);
+        inputs.map(|input| input.content).collect()
+    }
+
+    fn digest(&mut self, node: usize) -> Result<(), Failure<W, R>> {
+        let by_content = self.by_content(node);
         let outputs = self.inputs(node);
         let (solver, vertex) = (self.solver, self.graph.nodes[node].vertex);
         let token = CancelToken::new();
@@ -467,7 +477,9 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
                 by_content[position].then(digest).transpose()
             };
             Message::Digested(node, attempt(|| outputs.iter().enumerate().map(digest).collect()))
-        })
+        })?;
+        self.digesting += 1;
+        Ok(())
     }
 
     /// Results of a node's inputs, which all MUST be there.
@@ -509,41 +521,34 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
     fn execute(&mut self, node: usize) -> Result<(), Failure<W, R>> {
         let item = &self.graph.nodes[node];
         self.tell_started(node);
+        let token = CancelToken::new();
         if !item.ignore_cache
             && let Some(key) = self.flight_key(node)
         {
-            let mut flights = self.solver.flights.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(waiting) = flights.get_mut(&key) {
-                waiting.push((self.sender.clone(), node));
+            if !self.solver.flights.board(key, &token, &self.sender, node) {
                 self.states.set(node, State::Shared);
                 self.shared += 1;
                 return Ok(());
             }
-            flights.insert(key, Vec::new());
-            drop(flights);
-            // A step of the same content, or this very step in another solve, may have ended since the key was looked up.
-            let others = self.solver.landings.load(Ordering::SeqCst) != self.landings;
-            if others || self.keys[node].content.is_some() {
-                match self.find(node, Some(key)) {
-                    Ok(false) => {}
-                    Ok(true) => {
-                        let resolved = self.states.resolved(node).cloned();
-                        self.land(node, resolved);
-                        return Ok(());
-                    }
-                    Err(failure) => {
-                        self.land(node, None);
-                        return Err(failure);
-                    }
+            // An equal step, of this solve or another, may have ended since the key was looked up.
+            match self.find(node, Some(key)) {
+                Ok(false) => {}
+                Ok(true) => {
+                    let resolved = self.states.resolved(node).cloned();
+                    self.land(node, resolved);
+                    return Ok(());
+                }
+                Err(failure) => {
+                    self.land(node, None);
+                    return Err(failure);
                 }
             }
         }
         let inputs = self.inputs(node);
         let (solver, vertex) = (self.solver, item.vertex);
-        let token = CancelToken::new();
         self.states.set(node, State::Running(token.clone()));
         self.running += 1;
-        self.spawn(node, token, move |context| {
+        let spawned = self.spawn(node, token, move |context| {
             let work = || {
                 let outputs = solver.worker.execute(vertex, &inputs, context)?;
                 let inputs: Vec<_> = inputs.into_iter().map(Some).collect();
@@ -551,7 +556,11 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
                 Ok((outputs, told))
             };
             Message::Executed(node, attempt(work))
-        })
+        });
+        if spawned.is_err() {
+            self.land(node, None);
+        }
+        spawned
     }
 
     /// What makes two steps the same while they are executed.
@@ -571,11 +580,12 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
             return Err(failure);
         }
         let keys = self.keys[node].clone();
-        let key = keys.resolved.unwrap_or(item.digest);
+        // The same whichever of the vertices that mean it came first, so that what is made of it is found from all.
+        let key = self.flight_key(node).unwrap_or(item.digest);
         // What was made although a record existed is another result: those who use it must not find the old one's.
         let id = if item.ignore_cache { unique(&key) } else { key };
         if let Some(payload) = self.solver.worker.encode(&outputs) {
-            let all: Vec<Digest> = [Some(key), keys.definition, keys.content]
+            let all: Vec<Digest> = [Some(key), keys.definition, keys.resolved]
                 .into_iter()
                 .flatten()
                 .collect();
@@ -624,15 +634,7 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
         let Some(key) = self.flight_key(node) else {
             return;
         };
-        self.landings += 1;
-        self.solver.landings.fetch_add(1, Ordering::SeqCst);
-        let waiting = self
-            .solver
-            .flights
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&key);
-        for (sender, node) in waiting.into_iter().flatten() {
+        for (sender, node) in self.solver.flights.land(&key) {
             let _ = sender.send(Message::Landed(node, resolved.clone()));
         }
     }
@@ -671,9 +673,17 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
     fn give_up(&mut self, failure: Failure<W, R>) {
         self.failure = Some(failure);
         self.queue.clear();
-        for (_, state) in self.states.iter() {
-            if let State::Running(token) | State::Digesting(token) = state {
-                token.cancel();
+        let flights = &self.solver.flights;
+        for (node, state) in self.states.iter() {
+            let shared = self
+                .flight_key(node)
+                .filter(|_| !self.graph.nodes[node].ignore_cache);
+            match (state, shared) {
+                // Others may wait for it, and go on doing so.
+                (State::Running(_), Some(key)) => flights.abandon(&key),
+                (State::Shared, Some(key)) => flights.leave(&key, &self.sender, node),
+                (State::Running(token) | State::Digesting(token), _) => token.cancel(),
+                _ => {}
             }
         }
     }
@@ -684,9 +694,10 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
             let Ok(message) = receiver.recv() else { return };
             let node = match message {
                 Message::Mapped(node, _) | Message::Digested(node, _) => node,
-                Message::Executed(node, _) => {
-                    self.land(node, None);
-                    node
+                Message::Executed(node, outcome) => {
+                    self.tasks -= 1;
+                    self.executed_late(node, outcome);
+                    continue;
                 }
                 Message::Landed(..) | Message::Cancelled => continue,
             };
@@ -706,6 +717,21 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
             self.tell_finished(node, Ending::Cancelled);
             self.states.set(node, State::Ended);
         }
+    }
+
+    /// A step has ended after the solve was given up. What was not cancelled, as others waited for it, counts.
+    fn executed_late(&mut self, node: usize, outcome: Outcome<(Vec<W::Output>, Told), W>) {
+        let wanted = matches!(self.states.get(node), State::Running(token) if !token.is_cancelled());
+        match outcome {
+            Ok((outputs, told)) if wanted => {
+                if self.executed(node, outputs, told).is_ok() {
+                    return;
+                }
+            }
+            _ => self.land(node, None),
+        }
+        self.tell_finished(node, Ending::Cancelled);
+        self.states.set(node, State::Ended);
     }
 
     /// Keeps what was learnt.
@@ -740,7 +766,11 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
         let message = receiver.recv().map_err(|_| SolveError::Cancelled)?;
         match &message {
             Message::Cancelled => return Err(SolveError::Cancelled),
-            Message::Mapped(..) | Message::Digested(..) => self.tasks -= 1,
+            Message::Mapped(..) => self.tasks -= 1,
+            Message::Digested(..) => {
+                self.tasks -= 1;
+                self.digesting -= 1;
+            }
             Message::Executed(..) => {
                 self.tasks -= 1;
                 self.running -= 1;
@@ -772,7 +802,6 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
                 Ok(())
             }
             Err(source) => {
-                self.land(node, None);
                 let name = self.graph.nodes[node].vertex.metadata.name.clone();
                 Err(SolveError::Thread { name, source })
             }

@@ -34,7 +34,7 @@ pub enum State<O> {
     Waiting(usize),
     /// The content of its inputs is being digested.
     Digesting(CancelToken),
-    /// It can be executed when there is room.
+    /// It can be executed, or its inputs be digested, when there is room.
     Queued,
     /// It is executed.
     Running(CancelToken),
