@@ -15,9 +15,12 @@ use lapstrake_solver::{
 };
 use toy::{Toy, definition, source, step};
 
+type Script = dyn Fn(&str, &StepContext) -> Result<(), Toy> + Send + Sync;
+type Solved = Result<Vec<String>, SolveError<Toy, Infallible>>;
+
 /// Does what a test says, and counts who is at it.
 struct Scripted {
-    script: Box<dyn Fn(&str, &StepContext) -> Result<(), Toy> + Send + Sync>,
+    script: Box<Script>,
     running: Counter,
     digesting: Counter,
     order: Mutex<Vec<String>>,
@@ -105,12 +108,7 @@ fn solver(script: impl Fn(&str, &StepContext) -> Result<(), Toy> + Send + Sync +
     Solver::new(worker, MemoryRecords::default())
 }
 
-fn solve(
-    solver: &ScriptedSolver,
-    definition: &Definition,
-    jobs: usize,
-    cancel: &CancelToken,
-) -> Result<Vec<String>, SolveError<Toy, Infallible>> {
+fn solve(solver: &ScriptedSolver, definition: &Definition, jobs: usize, cancel: &CancelToken) -> Solved {
     let root = Edge {
         vertex: definition.vertices.len() as u32 - 1,
         output: 0,
@@ -310,7 +308,7 @@ fn two_solves(
     gate: &Arc<Gate>,
     solver: &ScriptedSolver,
     end: impl FnOnce(&CancelToken, &CancelToken),
-) -> [Result<Vec<String>, SolveError<Toy, Infallible>>; 2] {
+) -> [Solved; 2] {
     let tokens = [CancelToken::new(), CancelToken::new()];
     // The first has a step that ends when it is given up, after the slow one was; the second one that only begins after
     // it has asked for the slow one.

@@ -53,6 +53,13 @@ impl LayerDraft {
         }
     }
 
+    /// Path of a file of the caller's own, which stays beside the layer and goes with it. Not part of the layer.
+    ///
+    /// See [`Store::beside_layer`].
+    pub fn beside(&self, name: &str) -> PathBuf {
+        beside(self.home.path(), name)
+    }
+
     /// Makes a layer of the files. If a layer of the same chain id has its files already, that one is returned and
     /// these are dropped.
     pub fn commit(self, meta: &LayerMeta) -> Result<LayerId> {
@@ -128,6 +135,11 @@ impl Store {
         })
     }
 
+    /// Path of the file that [`LayerDraft::beside`] was for.
+    pub fn beside_layer(&self, id: LayerId, name: &str) -> PathBuf {
+        beside(&self.layer_home(id), name)
+    }
+
     /// Gives a lazy layer its files. If somebody else has done so meanwhile, these are dropped.
     pub fn fill_layer(&self, id: LayerId, draft: LayerDraft) -> Result<()> {
         let usage = draft.settle()?;
@@ -182,6 +194,11 @@ impl Store {
         self.notice(Notice::DamagedLayer(id));
         Err(Error::DamagedLayer(id))
     }
+}
+
+/// Names of the store's own have no dash.
+fn beside(home: &Path, name: &str) -> PathBuf {
+    home.join(format!("x-{name}"))
 }
 
 fn find_by_chain(work: &Transaction<'_>, chain_id: &Digest) -> rusqlite::Result<Option<(LayerId, State)>> {

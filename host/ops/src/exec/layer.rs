@@ -4,11 +4,13 @@
 //! they were below: overlayfs copies a file up when it is opened for writing or its owner is set, whatever
 //! becomes of it. Knows nothing of mounts and processes; nobody else may use the directories meanwhile.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirEntryExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
@@ -37,7 +39,7 @@ impl Written<'_> {
             self.remove_stub(stub)
                 .map_err(failed(&self.upper.join(&stub.path)))?;
         }
-        self.prune(self.upper, Path::new(""))
+        self.prune(self.upper, Path::new(""), &Names::default())
             .map_err(failed(self.upper))?;
         remove_work(self.work).map_err(failed(self.work))
     }
@@ -63,17 +65,17 @@ impl Written<'_> {
     }
 
     /// Removes what is in `dir`, which is at `path` of the layer, and is as it was below.
-    fn prune(&self, dir: &Path, path: &Path) -> io::Result<()> {
+    fn prune(&self, dir: &Path, path: &Path, names: &Names) -> io::Result<()> {
         let mut before: Option<Metadata> = None;
         for entry in fs::read_dir(dir)? {
             let entry = entry?;
             let (full, path) = (entry.path(), path.join(entry.file_name()));
             let kind = entry.file_type()?;
             let unchanged = if kind.is_dir() {
-                self.prune(&full, &path)?;
+                self.prune(&full, &path, names)?;
                 self.is_unchanged_directory(&full, &path)?
             } else {
-                kind.is_file() && self.is_unchanged_file(&full, &path)?
+                kind.is_file() && self.is_unchanged_file(&full, &path, names)?
             };
             if unchanged {
                 if before.is_none() {
@@ -96,35 +98,35 @@ impl Written<'_> {
         if fs::read_dir(dir)?.next().is_some() || is_opaque(dir)? {
             return Ok(false);
         }
-        let Some(below) = self.below(path)? else {
+        let Some((_, below)) = self.below(path)? else {
             return Ok(false);
         };
         let (new, old) = (fs::symlink_metadata(dir)?, fs::symlink_metadata(&below)?);
         Ok(old.is_dir() && same_attributes(&new, &old) && xattrs(dir)? == xattrs(&below)?)
     }
 
-    fn is_unchanged_file(&self, file: &Path, path: &Path) -> io::Result<bool> {
-        // What was not copied up is new.
-        if xattr::get(file, "trusted.overlay.origin")?.is_none()
-            && xattr::get(file, "user.overlay.origin")?.is_none()
-        {
-            return Ok(false);
-        }
-        let Some(below) = self.below(path)? else {
+    fn is_unchanged_file(&self, file: &Path, path: &Path, names: &Names) -> io::Result<bool> {
+        let Some((layer, below)) = self.below(path)? else {
             return Ok(false);
         };
         let (new, old) = (fs::symlink_metadata(file)?, fs::symlink_metadata(&below)?);
-        Ok(old.is_file()
+        // What was not copied up is new. A file with several names is copied up without the mark.
+        let copied_up = old.nlink() > 1
+            || xattr::get(file, "trusted.overlay.origin")?.is_some()
+            || xattr::get(file, "user.overlay.origin")?.is_some();
+        Ok(copied_up
+            && old.is_file()
             && new.nlink() == 1
-            && old.nlink() == 1
             && new.len() == old.len()
             && same_attributes(&new, &old)
             && xattrs(file)? == xattrs(&below)?
-            && same_contents(file, &below)?)
+            && same_contents(file, &below)?
+            // A file with several names loses them when it is copied up.
+            && names.of(layer, &old)? == 1)
     }
 
-    /// What the layers below have at `path`.
-    fn below(&self, path: &Path) -> io::Result<Option<PathBuf>> {
+    /// What the layers below have at `path`, and which of them.
+    fn below(&self, path: &Path) -> io::Result<Option<(&PathBuf, PathBuf)>> {
         for layer in self.lower.iter().rev() {
             let mut found = layer.clone();
             let mut hides = false;
@@ -145,13 +147,49 @@ impl Written<'_> {
                 }
             }
             match (here, hides) {
-                (true, _) => return Ok(Some(found)),
+                (true, _) => return Ok(Some((layer, found))),
                 (false, true) => return Ok(None),
                 (false, false) => {}
             }
         }
         Ok(None)
     }
+}
+
+/// How many names files have in their own layer: others may be in other layers, which share the file to save space.
+#[derive(Default)]
+struct Names(RefCell<HashMap<PathBuf, HashMap<u64, u64>>>);
+
+impl Names {
+    fn of(&self, layer: &Path, file: &Metadata) -> io::Result<u64> {
+        if file.nlink() == 1 {
+            return Ok(1);
+        }
+        let mut layers = self.0.borrow_mut();
+        if !layers.contains_key(layer) {
+            let mut counts = HashMap::new();
+            count_names(layer, &mut counts)?;
+            layers.insert(layer.to_owned(), counts);
+        }
+        let counted = layers.get(layer).and_then(|counts| counts.get(&file.ino()));
+        Ok(counted.copied().unwrap_or(file.nlink()))
+    }
+}
+
+/// Counts the names of all inodes that have several.
+fn count_names(dir: &Path, counts: &mut HashMap<u64, u64>) -> io::Result<()> {
+    let mut todo = vec![dir.to_owned()];
+    while let Some(dir) = todo.pop() {
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                todo.push(entry.path());
+            } else if entry.metadata()?.nlink() > 1 {
+                *counts.entry(entry.ino()).or_default() += 1;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// `path` below `base`, if all of it is directories and nothing a link.

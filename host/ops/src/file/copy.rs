@@ -3,7 +3,7 @@
 //! As BuildKit's copy: a directory that is copied *onto* one that exists leaves that one's metadata alone, while
 //! directories below get the source's. Knows nothing of how data is copied (`write`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use lapstrake_llb::{CopyAction, Timestamp};
@@ -14,7 +14,7 @@ use super::mode::Mode;
 use super::owner::Owner;
 use super::select::{Selected, select};
 use super::write::{Job, Writer};
-use super::{FileError, Input, Work, go_on, simple, unpack};
+use super::{FileError, Input, Shared, Work, go_on, simple, unpack};
 
 /// What becomes of the metadata of everything that is copied.
 pub(super) struct Changes {
@@ -64,6 +64,7 @@ pub(super) fn copy(
     source: &Input,
     action: &CopyAction,
     work: &Work<'_>,
+    shared: Option<&mut Shared>,
 ) -> Result<(), FileError> {
     let tree = &*source.files;
     let filter = Filter::new(&action.include_patterns, &action.exclude_patterns)
@@ -84,10 +85,13 @@ pub(super) fn copy(
         changes,
         filter,
         work,
-        writer: Writer::new(source),
+        writer: Writer::new(source, shared),
         links: HashMap::new(),
+        placed: None,
     };
-    for found in sources(tree, action)? {
+    let sources = sources(tree, action)?;
+    copier.placed = (sources.len() > 1).then(HashSet::new);
+    for found in sources {
         go_on(work.context.cancel_token())?;
         copier.one(editor, &found)?;
     }
@@ -145,6 +149,8 @@ struct Copier<'a> {
     writer: Writer<'a>,
     /// Copies of files with several names.
     links: HashMap<LinkId, PathBuf>,
+    /// Where something was put; only where there are several sources, which may have equal names.
+    placed: Option<HashSet<PathBuf>>,
 }
 
 impl Copier<'_> {
@@ -229,11 +235,22 @@ impl Copier<'_> {
         if to.as_os_str().is_empty() && entry.is_dir() {
             return Ok(());
         }
+        let known = self
+            .placed
+            .as_mut()
+            .is_some_and(|placed| !placed.insert(to.clone()));
+        if known {
+            // What another source has put there MUST be there before it is met.
+            self.writer.flush(editor, self.work.context)?;
+        }
         let there = if self.writer.is_fresh(editor, &to) {
             None
         } else {
             editor.entry(&to)?
         };
+        if there.is_some() {
+            self.writer.forget(&to);
+        }
         if entry.is_dir() {
             return self.put_dir(editor, &to, &entry, there, top);
         }

@@ -5,6 +5,7 @@
 //! Knows nothing of caches.
 
 mod copy;
+mod earlier;
 mod error;
 mod mode;
 mod owner;
@@ -17,12 +18,13 @@ mod write;
 
 use std::sync::Arc;
 
-use lapstrake_llb::{Edge, FileAction, FileActionKind, FileInput, FileOp, Timestamp};
+use lapstrake_llb::{Digest, Edge, FileAction, FileActionKind, FileInput, FileOp, Hasher, Timestamp};
 use lapstrake_solver::{CancelToken, StepContext, Stream};
 use lapstrake_store::edit::{LayerEditor, Lower};
 use lapstrake_store::tree::{FileTree, LayeredView};
 use lapstrake_store::{LayerMeta, Store, Tree};
 
+use earlier::{Earlier, Written};
 pub use error::FileError;
 
 /// A result that actions use.
@@ -44,24 +46,34 @@ impl Input {
     }
 }
 
+/// The last layer of the same copies, and the list for the next one.
+struct Shared {
+    earlier: Option<Earlier>,
+    written: Written,
+}
+
 /// What all actions of an op work with.
+#[derive(Clone, Copy)]
 struct Work<'a> {
     store: &'a Store,
     inputs: &'a [(Edge, Input)],
     context: &'a StepContext,
     description: &'a str,
+    copy: &'a Digest,
     now: Timestamp,
 }
 
 /// Carries a file op out. Returns one tree for each action that is an output.
 ///
-/// `inputs` are the results of the op's edges.
+/// `inputs` are the results of the op's edges; `copy` is the same for the same op in another build, whatever its inputs
+/// hold.
 ///
 /// # Errors
 /// The first action that fails; nothing is left of the others.
 pub(crate) fn execute(
     store: &Store,
     op: &FileOp,
+    copy: &Digest,
     inputs: &[(Edge, Input)],
     description: &str,
     context: &StepContext,
@@ -78,19 +90,28 @@ pub(crate) fn execute(
         inputs,
         context,
         description,
+        copy,
         now,
     };
     let mut done: Vec<Option<Input>> = vec![None; op.actions.len()];
     let mut outputs = Vec::new();
     for run in runs(&op.actions) {
         let last = run.end - 1;
-        let result = work.layer(&op.actions[run], &done)?;
+        let copy = of_layer(copy, last);
+        let result = Work { copy: &copy, ..work }.layer(&op.actions[run], &done)?;
         if op.actions[last].output {
             outputs.extend(result.tree.clone());
         }
         done[last] = Some(result);
     }
     Ok(outputs)
+}
+
+/// The name of one of the layers that an op writes.
+fn of_layer(copy: &Digest, last: usize) -> Digest {
+    let mut hasher = Hasher::new("lapstrake.copy-layer.1");
+    hasher.digest(copy).number(last as u64);
+    hasher.finish()
 }
 
 /// Cuts the actions into runs that write one layer each.
@@ -146,18 +167,41 @@ impl Work<'_> {
         }
     }
 
+    /// What copies share with the last layer that they made. Only of directories whose files' digests are known anyway,
+    /// and where nothing but copies puts files into the layer.
+    fn shared(
+        &self,
+        actions: &[FileAction],
+        done: &[Option<Input>],
+        base: &Tree,
+    ) -> Result<Option<Shared>, FileError> {
+        for action in actions {
+            let FileActionKind::Copy(copy) = &action.kind else {
+                return Ok(None);
+            };
+            if copy.unpack_archive || self.input(copy.src, done)?.tree.is_some() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Shared {
+            earlier: Earlier::find(self.store, self.copy, &base.layers),
+            written: Written::default(),
+        }))
+    }
+
     /// Carries out a run of actions and makes a layer of what they wrote.
     fn layer(&self, actions: &[FileAction], done: &[Option<Input>]) -> Result<Input, FileError> {
         let base = self.input(actions[0].base, done)?;
         let tree = base.tree.ok_or(FileError::NoInput { index: 0 })?;
         let draft = self.store.new_layer()?;
         let mut editor = LayerEditor::new(draft.dir(), Lower::Tree(&*base.files))?;
+        let mut shared = self.shared(actions, done, &tree)?;
         for action in actions {
             go_on(self.context.cancel_token())?;
             match &action.kind {
                 FileActionKind::Copy(copy) => {
                     let source = self.input(copy.src, done)?;
-                    copy::copy(&mut editor, &source, copy, self)?;
+                    copy::copy(&mut editor, &source, copy, self, shared.as_mut())?;
                 }
                 FileActionKind::Mkfile(mkfile) => simple::mkfile(&mut editor, mkfile, self.now)?,
                 FileActionKind::Mkdir(mkdir) => simple::mkdir(&mut editor, mkdir, self.now)?,
@@ -183,7 +227,11 @@ impl Work<'_> {
             chain_id: None,
             diff_id: None,
         };
+        let listed = shared.is_some_and(|shared| shared.written.keep(&draft));
         let layer = draft.commit(&meta)?;
+        if listed {
+            earlier::remember(self.store, self.copy, layer);
+        }
         let mut layers = tree.layers;
         layers.push(layer);
         let tree = Tree { layers };

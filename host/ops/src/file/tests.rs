@@ -55,6 +55,7 @@ impl Place {
         execute(
             &self.store,
             &FileOp { actions },
+            &Digest::of(b"copy"),
             &inputs,
             "test",
             &StepContext::detached(),

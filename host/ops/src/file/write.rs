@@ -1,7 +1,8 @@
 //! Writes the regular files of a copy: many at once, by several threads.
 //!
-//! Every copy has an inode of its own. Another name of the source's would be cheaper, but where both are seen in one
-//! container they would be one file to programs that ask (cp, tar, rsync).
+//! In a tree every copy has an inode of its own. Another name of the source's would be cheaper, but where both are seen in
+//! one container they would be one file to programs that ask (cp, tar, rsync). What the last layer of the same copy has at
+//! the same path is shared (`earlier`).
 //! Knows nothing of which files are copied.
 
 use std::fs::File;
@@ -18,7 +19,8 @@ use lapstrake_store::tree::{Entry, FileTree};
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 
-use super::{FileError, Input, go_on};
+use super::earlier::Earlier;
+use super::{FileError, Input, Shared, go_on};
 
 /// So many files are collected before they are written.
 const BATCH: usize = 4096;
@@ -39,6 +41,7 @@ pub(super) struct Job {
 /// Writes files.
 pub(super) struct Writer<'a> {
     tree: &'a dyn FileTree,
+    shared: Option<&'a mut Shared>,
     jobs: Vec<Job>,
     /// The directory that was asked for last, and whether only this copy has put anything into it.
     last: Option<(PathBuf, bool)>,
@@ -46,9 +49,10 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(source: &'a Input) -> Self {
+    pub(super) fn new(source: &'a Input, shared: Option<&'a mut Shared>) -> Self {
         Self {
             tree: &*source.files,
+            shared,
             jobs: Vec::new(),
             last: None,
             lost: LostXattrs::default(),
@@ -71,6 +75,13 @@ impl<'a> Writer<'a> {
         fresh
     }
 
+    /// Something that is at a path already is replaced.
+    pub(super) fn forget(&mut self, path: &Path) {
+        if let Some(shared) = &mut self.shared {
+            shared.written.forget(path);
+        }
+    }
+
     /// Takes a file; it is written now or later.
     pub(super) fn add(
         &mut self,
@@ -82,6 +93,10 @@ impl<'a> Writer<'a> {
             return self.replace(editor, &job);
         }
         editor.ensure_parent(&job.to)?;
+        if let Some(shared) = &mut self.shared {
+            let digest = self.tree.data_digest(&job.entry)?;
+            shared.written.note(&job.to, &job.entry, &job.metadata, &digest);
+        }
         self.jobs.push(job);
         if self.jobs.len() >= BATCH {
             self.flush(editor, context)
@@ -109,11 +124,15 @@ impl<'a> Writer<'a> {
         let threads = if jobs.len() < FEW { 1 } else { parallel::threads() };
         let shown: &LayerEditor<'_> = editor;
         let token = context.cancel_token();
+        let earlier = self.shared.as_ref().and_then(|shared| shared.earlier.as_ref());
         parallel::map(jobs.len(), threads, |index| {
             go_on(token)?;
             let job = &jobs[index];
             let dir = shown.open_dir(job.to.parent().unwrap_or(Path::new("")))?;
-            write(self.tree, job, &dir, &lost)
+            match earlier {
+                Some(earlier) if is_shared(self.tree, earlier, job, &dir)? => Ok(()),
+                _ => write(self.tree, job, &dir, &lost),
+            }
         })?;
         self.lost
             .merge(lost.into_inner().unwrap_or_else(|poison| poison.into_inner()));
@@ -130,6 +149,11 @@ impl<'a> Writer<'a> {
         editor.add_lost_xattrs(std::mem::take(&mut self.lost));
         Ok(())
     }
+}
+
+fn is_shared(tree: &dyn FileTree, earlier: &Earlier, job: &Job, dir: &OwnedFd) -> Result<bool, FileError> {
+    let digest = tree.data_digest(&job.entry)?;
+    Ok(earlier.link(&job.to, &job.entry, &job.metadata, &digest, dir))
 }
 
 fn write(tree: &dyn FileTree, job: &Job, dir: &OwnedFd, lost: &Mutex<LostXattrs>) -> Result<(), FileError> {

@@ -5,9 +5,9 @@ use lapstrake_llb::{DiffOp, Edge, FileOp, MergeOp, Vertex};
 use lapstrake_solver::StepContext;
 use lapstrake_store::Tree;
 
-use super::LocalWorker;
 use super::output::Output;
 use super::step::StepProgress;
+use super::{LocalWorker, keys};
 use crate::error::{Error, Result};
 use crate::file::{self, FileError};
 use crate::{diff, merge};
@@ -36,7 +36,8 @@ impl LocalWorker {
             };
             prepared.push((edge, file::Input { tree, files }));
         }
-        let trees = file::execute(&self.store, op, &prepared, &vertex.metadata.name, context);
+        let copy = keys::without_inputs(vertex, self.images.platform())?;
+        let trees = file::execute(&self.store, op, &copy, &prepared, &vertex.metadata.name, context);
         Ok(trees.map_err(file_error)?.into_iter().map(Output::Tree).collect())
     }
 

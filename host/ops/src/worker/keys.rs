@@ -43,6 +43,24 @@ pub(super) fn op_parts(vertex: &Vertex, edges: &[Edge], default: &Platform, part
     }
 }
 
+/// A name of an op that is the same whatever its inputs are.
+///
+/// # Errors
+/// As [`cache_map`].
+pub(super) fn without_inputs(vertex: &Vertex, default: &Platform) -> Result<Digest> {
+    let mut hasher = Hasher::new("lapstrake.op-alone.1");
+    if let Some(map) = cache_map(vertex, default)? {
+        hasher.digest(&map.digest);
+        for input in &map.inputs {
+            match &input.selector {
+                Some(selector) => hasher.number(1).digest(selector),
+                None => hasher.number(0),
+            };
+        }
+    }
+    Ok(hasher.finish())
+}
+
 /// What an op takes from one of its inputs, in the order in which it mentions it. Empty: all of it, or only that it is
 /// there.
 pub(super) fn selections(op: &Op, input: Edge) -> Vec<Selection> {
