@@ -36,7 +36,7 @@ impl LocalWorker {
             };
             prepared.push((edge, file::Input { tree, files }));
         }
-        let copy = keys::without_inputs(vertex, self.images.platform())?;
+        let copy = keys::without_inputs(vertex, self.images.platform());
         let trees = file::execute(&self.store, op, &copy, &prepared, &vertex.metadata.name, context);
         Ok(trees.map_err(file_error)?.into_iter().map(Output::Tree).collect())
     }

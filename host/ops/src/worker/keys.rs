@@ -4,7 +4,9 @@
 //! graph has the same digest.
 //! Pure functions. Knows nothing of records, and of sources only that they have keys of their own.
 
-use lapstrake_llb::{CopyAction, Edge, FileActionKind, FileInput, FileOp, MountKind, Op, Platform, Vertex};
+use lapstrake_llb::{
+    CopyAction, Digest, Edge, FileActionKind, FileInput, FileOp, Hasher, MountKind, Op, Platform, Vertex,
+};
 use lapstrake_solver::{CacheMap, InputKey, PartHasher, Parts};
 use lapstrake_store::content::Selection;
 
@@ -44,12 +46,9 @@ pub(super) fn op_parts(vertex: &Vertex, edges: &[Edge], default: &Platform, part
 }
 
 /// A name of an op that is the same whatever its inputs are.
-///
-/// # Errors
-/// As [`cache_map`].
-pub(super) fn without_inputs(vertex: &Vertex, default: &Platform) -> Result<Digest> {
+pub(super) fn without_inputs(vertex: &Vertex, default: &Platform) -> Digest {
     let mut hasher = Hasher::new("lapstrake.op-alone.1");
-    if let Some(map) = cache_map(vertex, default)? {
+    if let Some(map) = cache_map(vertex, default) {
         hasher.digest(&map.digest);
         for input in &map.inputs {
             match &input.selector {
@@ -58,7 +57,7 @@ pub(super) fn without_inputs(vertex: &Vertex, default: &Platform) -> Result<Dige
             };
         }
     }
-    Ok(hasher.finish())
+    hasher.finish()
 }
 
 /// What an op takes from one of its inputs, in the order in which it mentions it. Empty: all of it, or only that it is
