@@ -112,6 +112,19 @@ pub enum FileError {
         /// Why.
         source: Box<ArchiveError>,
     },
+    /// A member of an archive could not be unpacked.
+    #[error("cannot unpack {member:?} of the archive {path:?}")]
+    UnpackMember {
+        /// The archive in the source.
+        path: PathBuf,
+        /// The member, as the archive names it.
+        member: PathBuf,
+        /// Why.
+        source: Box<FileError>,
+    },
+    /// A member of an archive is what no archive may hold.
+    #[error(transparent)]
+    Member(#[from] ArchiveError),
     /// An archive is compressed in a way that is not supported.
     #[error("cannot unpack {path:?}")]
     Decompress {
@@ -135,6 +148,7 @@ impl FileError {
             Self::Store(_) | Self::Copy { .. } => true,
             Self::Tree(error) => matches!(error, TreeError::Io { .. }),
             Self::Unpack { source, .. } => source.is_disk_full(),
+            Self::UnpackMember { source, .. } => source.is_environment(),
             _ => false,
         }
     }

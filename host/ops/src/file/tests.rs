@@ -1,5 +1,7 @@
 //! File ops on real layers.
 
+mod hostile;
+
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -454,7 +456,7 @@ fn removal_is_a_whiteout_and_never_the_root() {
 #[test]
 fn archives_are_unpacked_by_content_and_stay_inside() {
     let place = Place::new();
-    let mut tar = tar_with(&[("in/f", "text"), ("../../escape", "e"), ("/absolute", "a")]);
+    let mut tar = tar_with(&[("in/f", "text"), ("/absolute", "a")]);
     place.file("named.txt", "no archive, but long enough to be looked at as one");
     std::fs::write(place.source.path().join("a.bin"), &tar).unwrap();
     let add = |src: &str| copy_with(src, "/to/", |action| action.unpack_archive = true);
@@ -463,14 +465,7 @@ fn archives_are_unpacked_by_content_and_stay_inside() {
         .unwrap();
     assert_eq!(
         place.names(&tree),
-        [
-            "to",
-            "to/absolute",
-            "to/escape",
-            "to/in",
-            "to/in/f",
-            "to/named.txt"
-        ]
+        ["to", "to/absolute", "to/in", "to/in/f", "to/named.txt"]
     );
     tar.truncate(514);
     std::fs::write(place.source.path().join("cut.tar"), &tar).unwrap();

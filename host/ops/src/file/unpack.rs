@@ -7,10 +7,10 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use lapstrake_solver::StepContext;
-use lapstrake_store::archive::{Archive, ArchiveError, Member, MemberKind};
+use lapstrake_store::archive::{Archive, ArchiveError, Count, Limits, Member, MemberKind, inside};
 use lapstrake_store::compress::{self, UnsupportedCompression};
 use lapstrake_store::edit::{LayerEditor, Metadata};
-use lapstrake_store::tree::{Entry, FileKind, FileTree, clean};
+use lapstrake_store::tree::{Entry, FileKind, FileTree, TreeError, Xattrs, is_portable_xattr};
 
 use super::copy::Changes;
 use super::{FileError, go_on};
@@ -68,10 +68,18 @@ pub(super) fn unpack(
         source: Box::new(source),
     };
     let mut dirs = Vec::new();
+    let mut count = Count::default();
     let mut next = opened.first.take();
     while let Some(member) = next {
         go_on(context.cancel_token())?;
-        put(editor, &mut opened.archive, &member, dir, changes, &mut dirs)?;
+        count.add(&member, &Limits::default()).map_err(failed)?;
+        put(editor, &mut opened.archive, &member, dir, changes, &mut dirs).map_err(|source| {
+            FileError::UnpackMember {
+                path: path.clone(),
+                member: member.path.clone(),
+                source: Box::new(source),
+            }
+        })?;
         next = opened.archive.next_member().map_err(failed)?;
     }
     // What was put into a directory after it changed its time.
@@ -89,11 +97,11 @@ fn put(
     changes: &Changes,
     dirs: &mut Vec<(std::path::PathBuf, lapstrake_llb::Timestamp)>,
 ) -> Result<(), FileError> {
-    let inside = clean(&member.path);
-    if inside.as_os_str().is_empty() {
+    let path = inside(&member.path)?;
+    if path.as_os_str().is_empty() {
         return Ok(());
     }
-    let to = editor.resolve(&dir.join(&inside), false)?;
+    let to = editor.resolve(&dir.join(&path), false)?;
     let parent = to.parent().unwrap_or(Path::new("")).to_owned();
     super::simple::make_dirs(
         editor,
@@ -108,7 +116,7 @@ fn put(
         uid: changes.owner.uid.unwrap_or(member.uid),
         gid: changes.owner.gid.unwrap_or(member.gid),
         mtime: changes.timestamp.unwrap_or(member.mtime),
-        xattrs: member.xattrs.clone(),
+        xattrs: portable(member),
     };
     let there = editor.entry(&to)?;
     match member.kind {
@@ -134,8 +142,16 @@ fn put(
             });
         }
         MemberKind::HardLink => {
-            let old = editor.resolve(&dir.join(clean(&member.link)), false)?;
-            editor.put_link(&old, &to)?;
+            let old = editor.resolve(&dir.join(inside(&member.link)?), false)?;
+            match editor.put_link(&old, &to) {
+                Err(TreeError::NotFound(_) | TreeError::NotAFile(_)) => {
+                    return Err(FileError::Member(ArchiveError::DanglingLink {
+                        path: member.path.clone(),
+                        target: member.link.clone(),
+                    }));
+                }
+                other => other?,
+            }
         }
         MemberKind::Inode(FileKind::File) => {
             let mut file = editor.create_file(&to)?;
@@ -150,6 +166,13 @@ fn put(
         MemberKind::Inode(kind) => editor.put_node(&to, kind, member.rdev, &metadata)?,
     }
     Ok(())
+}
+
+/// The attributes that an archive may set: not overlayfs's own, with which it could hide or show what is below.
+fn portable(member: &Member) -> Xattrs {
+    let mut xattrs = member.xattrs.clone();
+    xattrs.retain(|(name, _)| is_portable_xattr(name));
+    xattrs
 }
 
 /// Writes the data of a member, holes of a sparse one left out.

@@ -8,6 +8,7 @@
 mod build;
 mod error;
 mod field;
+mod limits;
 mod member;
 mod pack;
 mod pax;
@@ -17,11 +18,12 @@ mod unpack;
 
 pub use build::Builder;
 pub use error::{ArchiveError, Result};
+pub use limits::{Count, Limits};
 pub use member::{Member, MemberKind};
 pub use pack::{PackOptions, Packed, pack, pack_tree};
 pub use read::Archive;
 pub use sparse::Extent;
-pub use unpack::{Limits, Unpacked, unpack};
+pub use unpack::{Unpacked, inside, unpack};
 
 /// Tar's unit: headers are one, data is filled up to the next.
 const BLOCK: usize = 512;

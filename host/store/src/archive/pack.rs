@@ -61,7 +61,7 @@ pub fn pack<W: Write>(layer: &Path, writer: W, options: &PackOptions) -> Result<
                 let xattrs = layer.root.xattrs(&entry.path)?;
                 packer.entry(&entry, xattrs, || layer.root.open_file(&entry.path))?;
                 if entry.is_dir() {
-                    let opaque = layer.marks.read_opaque(&layer.root.host_path(&entry.path));
+                    let opaque = layer.root.at(&entry.path, |path| layer.marks.read_opaque(path));
                     if opaque == Opaque::Yes && !hidden {
                         packer.mark(entry.path.join(OsStr::from_bytes(OPAQUE)))?;
                     }
@@ -133,7 +133,7 @@ impl LayerFiles {
                 || opaque == Opaque::Whiteouts
                     && kind == FileKind::File
                     && stat.st_size == 0
-                    && self.marks.is_file_whiteout(&host.join(&name));
+                    && self.marks.is_file_whiteout(&root::proc_path(fd.as_fd(), &name));
             found.push(if deleted {
                 Found::Whiteout(path)
             } else {

@@ -2,6 +2,7 @@
 //! Header"), with the extended attributes of star and the sparse files of GNU tar.
 //! Knows nothing of header blocks.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ pub(super) struct Records {
     pub(super) uid: Option<u32>,
     pub(super) gid: Option<u32>,
     pub(super) mtime: Option<Timestamp>,
-    pub(super) xattrs: Vec<(OsString, Vec<u8>)>,
+    pub(super) xattrs: BTreeMap<OsString, Vec<u8>>,
     pub(super) sparse: SparseRecords,
 }
 
@@ -86,9 +87,8 @@ impl Records {
                     && !name.is_empty()
                     && !name.contains(&0)
                 {
-                    self.xattrs.retain(|(other, _)| other.as_bytes() != name);
                     self.xattrs
-                        .push((OsStr::from_bytes(name).to_owned(), value.to_vec()));
+                        .insert(OsStr::from_bytes(name).to_owned(), value.to_vec());
                 }
             }
         }
@@ -227,7 +227,7 @@ mod tests {
         records.read(&data).unwrap();
         assert_eq!(records.path, Some("abc".into()));
         assert_eq!(records.uid, Some(1000));
-        assert_eq!(records.xattrs, [("user.k".into(), vec![b'\n', 0, b'='])]);
+        assert_eq!(records.xattrs, [("user.k".into(), vec![b'\n', 0, b'='])].into());
         records.read(b"7 uid=\n").unwrap();
         assert_eq!(records.uid, None, "an empty value takes back");
         assert_eq!(RecordWriter::default().finish(), None);

@@ -19,8 +19,10 @@ use super::sparse::{self, Extent, MapPlace, MapReader};
 use super::{BLOCK, BUFFER};
 use crate::tree::FileKind;
 
-/// The largest extended header or long name that is read.
+/// The most that may stand before a header, bytes: extended headers and long names, together.
 const MAX_HEADER: u64 = 4 << 20;
+/// The largest file that Linux has, bytes.
+const MAX_FILE: u64 = i64::MAX as u64;
 
 /// Reads a tar file. After [`Archive::next_member`] it reads the data of that member, as far as it is in the archive.
 pub struct Archive<R: Read> {
@@ -40,6 +42,8 @@ struct Prelude {
     records: Records,
     path: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
+    /// Bytes of all that.
+    length: u64,
 }
 
 impl<R: Read> Archive<R> {
@@ -78,16 +82,22 @@ impl<R: Read> Archive<R> {
             };
             let size = positive(field::number(&block[field::SIZE]))
                 .ok_or_else(|| malformed("the size is no number"))?;
+            if matches!(block[field::TYPEFLAG], b'x' | b'L' | b'K') {
+                prelude.length = prelude.length.saturating_add(size);
+                if prelude.length > MAX_HEADER {
+                    return Err(malformed("its extended headers are too long"));
+                }
+            }
             match block[field::TYPEFLAG] {
                 b'x' => {
-                    let data = self.header_data(size, start)?;
+                    let data = self.header_data(size)?;
                     prelude
                         .records
                         .read(&data)
                         .map_err(|()| malformed("the extended header is no list of records"))?;
                 }
-                b'L' => prelude.path = Some(self.long_name(size, start)?),
-                b'K' => prelude.link = Some(self.long_name(size, start)?),
+                b'L' => prelude.path = Some(self.long_name(size)?),
+                b'K' => prelude.link = Some(self.long_name(size)?),
                 b'g' | b'V' => {
                     self.set_rest(size);
                     continue;
@@ -117,7 +127,9 @@ impl<R: Read> Archive<R> {
             Some(id) => Ok(id),
             None => number(place, problem)?.try_into().map_err(|_| malformed(problem)),
         };
-        let Prelude { records, path, link } = prelude;
+        let Prelude {
+            records, path, link, ..
+        } = prelude;
         let sparse = records.sparse;
         let path = match (sparse.name.as_deref(), &records.path, path) {
             (Some(name), _, _) => name.to_vec(),
@@ -133,6 +145,9 @@ impl<R: Read> Archive<R> {
         };
         let is_file = kind == MemberKind::Inode(FileKind::File);
         stored = records.size.unwrap_or(stored);
+        if stored > MAX_FILE {
+            return Err(malformed("the size is no file's"));
+        }
         if !is_file {
             // Some programs give links the size of what they name; POSIX lets a hard link bring data, nobody writes any.
             stored = 0;
@@ -153,6 +168,9 @@ impl<R: Read> Archive<R> {
                 .ok_or_else(|| malformed("the size of a sparse file is no number"))?,
             (Some(_), None, _) => return Err(malformed("a sparse file has no size")),
         };
+        if size > MAX_FILE {
+            return Err(malformed("the size is no file's"));
+        }
         if extents
             .as_ref()
             .is_some_and(|extents| !is_file || !sparse::is_sound(extents, size, stored))
@@ -189,11 +207,7 @@ impl<R: Read> Archive<R> {
             size: if is_file { size } else { 0 },
             link,
             rdev,
-            xattrs: {
-                let mut xattrs = records.xattrs;
-                xattrs.sort();
-                xattrs
-            },
+            xattrs: records.xattrs.into_iter().collect(),
             extents,
         })
     }
@@ -254,18 +268,13 @@ impl<R: Read> Archive<R> {
         Ok(Some(block))
     }
 
-    fn long_name(&mut self, size: u64, start: u64) -> Result<Vec<u8>> {
-        let data = self.header_data(size, start)?;
+    fn long_name(&mut self, size: u64) -> Result<Vec<u8>> {
+        let data = self.header_data(size)?;
         Ok(field::text(&data).to_vec())
     }
 
-    fn header_data(&mut self, size: u64, start: u64) -> Result<Vec<u8>> {
-        if size > MAX_HEADER {
-            return Err(ArchiveError::Malformed {
-                problem: "an extended header is too long",
-                offset: start,
-            });
-        }
+    /// The data of an extended header, whose length was checked.
+    fn header_data(&mut self, size: u64) -> Result<Vec<u8>> {
         self.set_rest(size);
         let mut data = Vec::new();
         let read = self.read_to_end(&mut data).map_err(|error| match error.kind() {

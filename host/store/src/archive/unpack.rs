@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::error::{ArchiveError, Result};
+use super::limits::{Count, Limits};
 use super::member::{Member, MemberKind};
 use super::read::Archive;
 use super::{AUFS, BUFFER, OPAQUE, WHITEOUT};
@@ -20,28 +21,6 @@ use crate::tree::{FileKind, FileTree, TreeError, is_portable_xattr};
 
 /// Links in one path.
 const MAX_LINKS: usize = 255;
-
-/// How much an archive may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Number of members.
-    pub members: u64,
-    /// Data of all regular files, holes included, bytes.
-    pub bytes: u64,
-    /// Length of a path, bytes.
-    pub path: u64,
-}
-
-impl Default for Limits {
-    /// Ten million members, 1 TiB, and what Linux takes for a path.
-    fn default() -> Self {
-        Self {
-            members: 10_000_000,
-            bytes: 1 << 40,
-            path: 4095,
-        }
-    }
-}
 
 /// What was unpacked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,31 +42,32 @@ pub fn unpack(reader: impl Read, dir: &Path, lower: Lower<'_>, limits: &Limits) 
         editor: LayerEditor::new(dir, lower)?,
         lower,
         limits,
-        unpacked: Unpacked::default(),
+        count: Count::default(),
         buffer: vec![0; BUFFER],
     };
     while let Some(member) = archive.next_member()? {
         unpacker.member(member, &mut archive)?;
     }
     archive.drain()?;
-    let Unpacker {
-        editor, mut unpacked, ..
-    } = unpacker;
-    unpacked.lost_xattrs = editor.finish()?;
-    Ok(unpacked)
+    let Unpacker { editor, count, .. } = unpacker;
+    Ok(Unpacked {
+        members: count.members,
+        bytes: count.bytes,
+        lost_xattrs: editor.finish()?,
+    })
 }
 
 struct Unpacker<'a> {
     editor: LayerEditor<'a>,
     lower: Lower<'a>,
     limits: &'a Limits,
-    unpacked: Unpacked,
+    count: Count,
     buffer: Vec<u8>,
 }
 
 impl Unpacker<'_> {
     fn member<R: Read>(&mut self, mut member: Member, archive: &mut Archive<R>) -> Result<()> {
-        self.count(&member)?;
+        self.count.add(&member, self.limits)?;
         let path = inside(&member.path)?;
         member.xattrs.retain(|(name, _)| is_portable_xattr(name));
         let metadata = Metadata {
@@ -128,22 +108,6 @@ impl Unpacker<'_> {
             MemberKind::Inode(FileKind::CharDevice) if member.rdev == 0 => self.editor.hide(&place)?,
             MemberKind::Inode(kind) => self.editor.put_node(&place, kind, member.rdev, &metadata)?,
             MemberKind::HardLink => self.hard_link(&place, &member)?,
-        }
-        Ok(())
-    }
-
-    fn count(&mut self, member: &Member) -> Result<()> {
-        let too_large = |limit, what| Err(ArchiveError::TooLarge { limit, what });
-        self.unpacked.members += 1;
-        self.unpacked.bytes = self.unpacked.bytes.saturating_add(member.size);
-        if self.unpacked.members > self.limits.members {
-            return too_large(self.limits.members, "members");
-        }
-        if self.unpacked.bytes > self.limits.bytes {
-            return too_large(self.limits.bytes, "bytes of data");
-        }
-        if member.path.as_os_str().len() as u64 > self.limits.path {
-            return too_large(self.limits.path, "bytes in a path");
         }
         Ok(())
     }
@@ -255,8 +219,12 @@ impl Unpacker<'_> {
     }
 }
 
-/// The path without `.` and a leading `/`. `..` may take away what the path itself says, no more.
-fn inside(path: &Path) -> Result<PathBuf> {
+/// The path of a member or of what it links to, without `.` and a leading `/`. `..` may take away what the path itself
+/// says, no more.
+///
+/// # Errors
+/// [`ArchiveError::Escapes`]
+pub fn inside(path: &Path) -> Result<PathBuf> {
     let mut clean = PathBuf::new();
     for component in path.components() {
         match component {

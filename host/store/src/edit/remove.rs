@@ -101,8 +101,8 @@ impl LayerEditor<'_> {
                 self.dirs.remove(&dir);
             }
             self.close_last();
-            let whole = self.root.host_path(path);
-            return crate::remove::remove_tree(&whole).map_err(TreeError::io("remove", path));
+            let removed = self.root.at(path, crate::remove::remove_tree);
+            return removed.map_err(TreeError::io("remove", path));
         }
         if !path.parent().is_some_and(|parent| self.dirs.contains_key(parent)) {
             return Ok(());

@@ -207,7 +207,13 @@ impl LayerEditor<'_> {
     }
 
     /// Makes a device or a named pipe, in place of whatever is at the path.
+    ///
+    /// # Errors
+    /// `EPERM`, as overlayfs has it, for the character device 0/0: it is overlayfs's mark of what is deleted.
     pub fn put_node(&mut self, path: &Path, kind: FileKind, rdev: u64, metadata: &Metadata) -> Result<()> {
+        if kind == FileKind::CharDevice && rdev == 0 {
+            return Err(TreeError::io("create", path)(Errno::PERM));
+        }
         let file_type = match kind {
             FileKind::CharDevice => FileType::CharacterDevice,
             FileKind::BlockDevice => FileType::BlockDevice,

@@ -142,17 +142,32 @@ impl LayeredView {
         if let Some(known) = known {
             return Ok(known);
         }
-        let stack = match dir.parent() {
-            None => Some(self.root_stack()),
-            Some(parent) => match self.stack(parent)? {
-                None => None,
-                Some(above) => self.merge(&above, dir)?.stack,
-            },
+        // Not by recursion: a path may have two thousand components, and the whole stack of a thread is for them.
+        let missing: Vec<_> = {
+            let dirs = self.dirs.lock().unwrap_or_else(|poison| poison.into_inner());
+            dir.ancestors()
+                .take_while(|dir| !dirs.contains_key(*dir))
+                .collect()
         };
-        let stack = stack.map(Arc::new);
-        let mut dirs = self.dirs.lock().unwrap_or_else(|poison| poison.into_inner());
-        dirs.insert(dir.to_owned(), stack.clone());
+        let mut stack = None;
+        for dir in missing.into_iter().rev() {
+            let found = match dir.parent() {
+                None => Some(self.root_stack()),
+                Some(parent) => match self.known_stack(parent) {
+                    None => None,
+                    Some(above) => self.merge(&above, dir)?.stack,
+                },
+            };
+            stack = found.map(Arc::new);
+            let mut dirs = self.dirs.lock().unwrap_or_else(|poison| poison.into_inner());
+            dirs.insert(dir.to_owned(), stack.clone());
+        }
         Ok(stack)
+    }
+
+    fn known_stack(&self, dir: &Path) -> Option<Arc<Stack>> {
+        let dirs = self.dirs.lock().unwrap_or_else(|poison| poison.into_inner());
+        dirs.get(dir).cloned().flatten()
     }
 
     /// The kernel merges the roots of all layers, whatever they are marked with.
@@ -205,7 +220,7 @@ impl LayeredView {
         let hidden = is_whiteout(&stat)
             || part.file_whiteouts
                 && is_empty_file(&stat)
-                && self.marks.is_file_whiteout(&layer.root.host_path(path));
+                && layer.root.at(path, |path| self.marks.is_file_whiteout(path));
         Ok(if hidden {
             Found::Whiteout
         } else {
@@ -214,7 +229,7 @@ impl LayeredView {
     }
 
     fn opaque(&self, layer: &Layer, path: &Path) -> Opaque {
-        self.marks.read_opaque(&layer.root.host_path(path))
+        layer.root.at(path, |path| self.marks.read_opaque(path))
     }
 
     /// Adds what a layer has in a directory and no higher one decided.
@@ -235,7 +250,7 @@ impl LayeredView {
             let hidden = is_whiteout(&stat)
                 || part.file_whiteouts
                     && is_empty_file(&stat)
-                    && self.marks.is_file_whiteout(&host().join(&name));
+                    && self.marks.is_file_whiteout(&root::proc_path(fd, &name));
             if !hidden {
                 decided
                     .entries

@@ -127,17 +127,22 @@ impl Root {
         target.map_err(TreeError::io("read the link", &self.host_path(path)))
     }
 
+    /// Calls something that takes no descriptor with a path that leads to what is at `path`. One that does not exist has
+    /// the path that it would have.
+    pub(crate) fn at<T>(&self, path: &Path, act: impl FnOnce(&Path) -> T) -> T {
+        let whole = self.host_path(path);
+        if whole.as_os_str().len() < PART {
+            return act(&whole);
+        }
+        match self.place(path) {
+            Ok(place) => act(&proc_path(place.as_fd(), place.name)),
+            Err(_) => act(&whole),
+        }
+    }
+
     /// Reads the extended attributes that belong to the tree.
     pub fn xattrs(&self, path: &Path) -> Result<Xattrs> {
-        let read = || -> Result<Xattrs, Errno> {
-            let whole = self.host_path(path);
-            if whole.as_os_str().len() < PART {
-                return read_xattrs(&whole);
-            }
-            let place = self.place(path)?;
-            read_xattrs(&proc_path(place.as_fd(), place.name))
-        };
-        read().map_err(TreeError::io(
+        self.at(path, read_xattrs).map_err(TreeError::io(
             "read the extended attributes of",
             &self.host_path(path),
         ))

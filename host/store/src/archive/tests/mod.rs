@@ -1,5 +1,6 @@
 //! Tests of archives. Shared: ways to make archives and to look at layers.
 
+mod bombs;
 mod format;
 mod hostile;
 mod layers;
