@@ -142,6 +142,8 @@ fn attempt_all(question: &Question, scratch: Option<&Scratch>) -> Tried {
         Err(error) => return Tried::nothing(Place::Broken(crate::rootless::describe(&error))),
     };
     let mut tried = Tried::nothing(place);
+    // Before the pid namespace, whose first process is the last but for its children.
+    tried.filter = in_child(|| Ok(attempt::load_filter()?));
     let kinds = [
         ("mount", UnshareFlags::NEWNS),
         ("ipc", UnshareFlags::NEWIPC),
@@ -168,7 +170,6 @@ fn attempt_all(question: &Question, scratch: Option<&Scratch>) -> Tried {
     tried.overlay = overlay(scratch.path()).map_err(Trouble::from);
     // In the new pid namespace, which only children are in.
     tried.proc = in_child(|| mount("proc", &target));
-    tried.filter = in_child(|| Ok(attempt::load_filter()?));
     tried
 }
 

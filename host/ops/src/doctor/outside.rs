@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, XattrFlags, statfs};
+use rustix::fs::{XattrFlags, statfs};
 
 use super::inside::Tried;
 use super::{Finding, Question};
@@ -43,10 +43,8 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // overlayfs makes directories that even their owner cannot enter.
-        let work = self.dir.join("work/work");
-        let _ = rustix::fs::chmodat(CWD, &work, Mode::RWXU, rustix::fs::AtFlags::empty());
-        let _ = fs::remove_dir_all(&self.dir);
+        // It opens the directories that overlayfs made and closed even to their owner.
+        let _ = lapstrake_store::remove_tree(&self.dir);
     }
 }
 
