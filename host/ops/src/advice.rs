@@ -2,6 +2,7 @@
 //! Knows nothing of exit codes and of how hints are shown.
 
 use crate::error::Error;
+use crate::exec::{ExecError, SetupError};
 
 impl Error {
     /// Whether a registry, the network or the store failed, and not what a build says or does.
@@ -68,9 +69,27 @@ impl Error {
                 entitlement: "security.insecure",
             } => "allow it with --allow security.insecure",
             NoSecret { .. } => "give it with --secret id=ID,src=FILE or --secret id=ID,env=VARIABLE",
+            Exec(ExecError::Setup { source }) => return setup_hint(source),
             NoSshAgent { .. } => "give it with --ssh ID, or --ssh ID=SOCKET",
             _ => return None,
         })
+    }
+}
+
+/// What can be done where a container cannot be set up.
+fn setup_hint(error: &SetupError) -> Option<&'static str> {
+    match error {
+        SetupError::Namespaces { .. } => Some(
+            "this machine does not let this user run commands in containers: `lapstrake doctor` says what to change",
+        ),
+        SetupError::Unmapped { .. } => Some(
+            "give this user subordinate ids in /etc/subuid and /etc/subgid and install newuidmap (package uidmap); \
+             `lapstrake doctor` says how",
+        ),
+        SetupError::Overlay { .. } | SetupError::Mount { .. } => {
+            Some("`lapstrake doctor` says what this machine can mount, and what to change")
+        }
+        _ => None,
     }
 }
 

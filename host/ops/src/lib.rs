@@ -5,12 +5,14 @@
 
 mod advice;
 mod diff;
+pub mod doctor;
 mod error;
 pub mod exec;
 pub mod file;
 mod locks;
 mod merge;
 mod records;
+pub mod rootless;
 mod secret;
 pub mod source;
 mod view;

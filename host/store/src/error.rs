@@ -54,6 +54,19 @@ pub enum Error {
         /// Latest format that this program can read.
         known: i64,
     },
+    /// The files of the store's layers belong to others than this process could give them to.
+    #[error(
+        "the files in the state directory {} belong to {found}, but this process works as {own}",
+        path.display()
+    )]
+    OtherOwners {
+        /// The store's folder.
+        path: PathBuf,
+        /// Whose they are.
+        found: String,
+        /// Whose this process would make them.
+        own: String,
+    },
     /// No blob of this digest is in the store.
     #[error("blob {0} is not in the store")]
     NoSuchBlob(Digest),

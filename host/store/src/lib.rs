@@ -11,6 +11,7 @@ mod error;
 mod last_use;
 mod layer;
 mod notice;
+mod owners;
 mod record;
 mod remove;
 mod state;

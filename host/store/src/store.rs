@@ -6,6 +6,7 @@
 //! layers/<id>/fs       files of a layer, one overlayfs upper directory
 //! tmp/<session>/       temporary names of a living process (temp.rs)
 //! index/, compiled/    files of the callers' own, which they can make again
+//! owners               whose the files of the layers are, if not root's (owners.rs)
 //! ```
 //!
 //! Knows nothing of what its callers keep in it.
@@ -25,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::last_use::LastUses;
 use crate::notice::Notice;
 use crate::temp::{Session, TempDir};
-use crate::{state, sweep};
+use crate::{owners, state, sweep};
 
 /// A store: blobs, layers, records and small values under one folder. Clones are the same store.
 ///
@@ -55,7 +56,10 @@ impl Store {
         let root = &std::path::absolute(root).map_err(Error::io("find", root))?;
         let path = root.join("db.sqlite");
         let db = match Db::open(&path)? {
-            Some(db) => db,
+            Some(db) => {
+                owners::check(root)?;
+                db
+            }
             None => {
                 create(root, &path)?;
                 Db::open(&path)?
@@ -221,6 +225,9 @@ fn create(root: &Path, database: &Path) -> Result<()> {
     }
     for folder in ["layers", "tmp"] {
         spread(&root.join(folder));
+    }
+    if !database.exists() {
+        owners::begin(root)?;
     }
     drop(private(database)?);
     db::Db::create(database)

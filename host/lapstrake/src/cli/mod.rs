@@ -3,7 +3,9 @@
 
 mod answers;
 mod convert;
+mod doctor;
 mod interrupt;
+mod privilege;
 mod words;
 
 use std::io::Write;
@@ -58,7 +60,7 @@ pub fn main() -> ExitCode {
     };
     let debug = words.debug;
     match run(words) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => fail(&failure, debug),
     }
 }
@@ -86,13 +88,20 @@ fn fail(failure: &Failure, debug: bool) -> ExitCode {
     ExitCode::from(kind.exit_code())
 }
 
-fn run(words: Words) -> Result<(), Failure> {
+fn run(words: Words) -> Result<ExitCode, Failure> {
+    let starter = privilege::Starter::of_this_process();
+    // Before anything has a thread, or asks who it is.
+    if words.command.uses_store() {
+        privilege::gain()?;
+    }
     let place = Place {
+        starter,
         root: words.root,
         config: words.config,
         debug: words.debug,
     };
     match words.command {
+        Command::Doctor(words) => return doctor::doctor(&words, &place),
         Command::Build(words) => build(*words, &place),
         Command::Llb(words) => llb(*words, &place),
         Command::Version => {
@@ -100,10 +109,12 @@ fn run(words: Words) -> Result<(), Failure> {
             Ok(())
         }
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 /// Where state and configuration are.
 struct Place {
+    starter: privilege::Starter,
     root: Option<PathBuf>,
     config: Option<PathBuf>,
     debug: bool,
@@ -133,7 +144,7 @@ impl Place {
         if let Some(root) = &self.root {
             return Ok(root.clone());
         }
-        if rustix::process::geteuid().is_root() {
+        if self.starter.is_root {
             return Ok("/var/lib/lapstrake".into());
         }
         let folder = directory("XDG_DATA_HOME").or_else(|| Some(directory("HOME")?.join(".local/share")));

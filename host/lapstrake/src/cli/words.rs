@@ -41,8 +41,17 @@ pub enum Command {
     Build(Box<BuildWords>),
     /// Print the graph of a build without running anything
     Llb(Box<LlbWords>),
+    /// Say what this machine can do for builds, and what to change
+    Doctor(DoctorWords),
     /// Print the version
     Version,
+}
+
+impl Command {
+    /// Whether the command works with the state directory.
+    pub fn uses_store(&self) -> bool {
+        !matches!(self, Self::Doctor(_) | Self::Version)
+    }
 }
 
 /// Options that `build` and `llb` share.
@@ -206,6 +215,13 @@ pub struct LlbWords {
     /// How the graph is written; pb is BuildKit's marshalled pb.Definition
     #[arg(long, value_enum, default_value = "text")]
     pub format: GraphFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorWords {
+    /// How the findings are written
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: AnswerFormat,
 }
 
 /// How the answer of a call is written.

@@ -184,7 +184,11 @@ impl Bundle {
                 .mode(0o600)
                 .open(&path)?;
             file.write_all(data)?;
-            chown(&path, Some(uid), Some(gid))?;
+            match chown(&path, Some(uid), Some(gid)) {
+                // One whom the user namespace has not: nobody in the container is that user.
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
+                other => other?,
+            }
             rustix::fs::chmod(&path, Mode::from_raw_mode(mode & 0o7777))?;
             Ok::<_, std::io::Error>(())
         };

@@ -213,6 +213,14 @@ pub enum SetupError {
         /// Cause.
         source: UserError,
     },
+    /// The user namespace has no such user or group.
+    #[error("{kind} {id} does not exist for a process without privilege on this machine")]
+    Unmapped {
+        /// `user` or `group`.
+        kind: String,
+        /// Its number.
+        id: u32,
+    },
     /// An unknown resource limit.
     #[error("unknown ulimit `{name}`")]
     UnknownUlimit {

@@ -355,7 +355,7 @@ fn exit(status: &WaitIdStatus) -> Exit {
 }
 
 /// Whether this is not the machine's first user namespace, in which every number means itself.
-fn in_user_namespace() -> bool {
+pub(crate) fn in_user_namespace() -> bool {
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     map.split_whitespace().collect::<Vec<_>>() != ["0", "0", "4294967295"]
 }

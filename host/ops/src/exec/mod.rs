@@ -8,6 +8,7 @@
 //!
 //! Knows nothing of the store, the graph, caches and entitlements: the caller gives directories.
 
+pub(crate) mod attempt;
 mod bundle;
 mod cancel;
 mod capabilities;
@@ -29,11 +30,12 @@ mod request;
 mod run;
 mod seccomp;
 mod state;
-mod sys;
+pub(crate) mod sys;
 mod target;
 mod user;
 
 pub use cancel::CancelToken;
+pub(crate) use cgroup::hierarchies;
 pub use error::{Errno, ExecError, ProgramError, SetupError};
 pub use helper::helper_main;
 pub use network::{NetworkTool, NetworkTools};

@@ -116,10 +116,23 @@ fn drop_privileges(process: &Process) -> Result<(), SetupError> {
         // A user namespace of one user has no other groups.
         Err(Errno::PERM)
             if std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|s| s.trim() == "deny") => {}
+        Err(Errno::INVAL) => {
+            let unknown = groups
+                .iter()
+                .map(|gid| gid.as_raw())
+                .find(|gid| !is_mapped("gid", *gid));
+            return Err(unmapped("group", unknown.unwrap_or_default()));
+        }
         other => other.map_err(failed("set the supplementary groups"))?,
     }
-    set_thread_res_gid(gid, gid, gid).map_err(failed("set the group"))?;
-    set_thread_res_uid(uid, uid, uid).map_err(failed("set the user"))?;
+    match set_thread_res_gid(gid, gid, gid) {
+        Err(Errno::INVAL) => return Err(unmapped("group", user.gid())),
+        other => other.map_err(failed("set the group"))?,
+    }
+    match set_thread_res_uid(uid, uid, uid) {
+        Err(Errno::INVAL) => return Err(unmapped("user", user.uid())),
+        other => other.map_err(failed("set the user"))?,
+    }
 
     // Another user than root has lost them by that already.
     let kept = if user.uid() == 0 {
@@ -137,6 +150,22 @@ fn drop_privileges(process: &Process) -> Result<(), SetupError> {
         },
     )
     .map_err(failed("set the capabilities"))
+}
+
+fn unmapped(kind: &str, id: u32) -> SetupError {
+    SetupError::Unmapped {
+        kind: kind.to_owned(),
+        id,
+    }
+}
+
+/// Whether a user namespace has an id; `kind` is `uid` or `gid`.
+fn is_mapped(kind: &str, id: u32) -> bool {
+    let map = std::fs::read_to_string(format!("/proc/self/{kind}_map")).unwrap_or_default();
+    map.lines().any(|line| {
+        let numbers: Vec<u32> = line.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+        matches!(numbers[..], [inside, _, count] if id.checked_sub(inside).is_some_and(|at| at < count))
+    })
 }
 
 fn resource(kind: PosixRlimitType) -> Resource {

@@ -36,11 +36,12 @@ impl AgentSocket {
             mount.mode & 0o777
         };
         rustix::fs::chmod(&path, Mode::from_raw_mode(mode))?;
-        rustix::fs::chown(
-            &path,
-            Some(Uid::from_raw(mount.uid)),
-            Some(Gid::from_raw(mount.gid)),
-        )?;
+        let (uid, gid) = (Uid::from_raw(mount.uid), Gid::from_raw(mount.gid));
+        match rustix::fs::chown(&path, Some(uid), Some(gid)) {
+            // One whom the user namespace has not: nobody in the container is that user.
+            Err(rustix::io::Errno::INVAL) => {}
+            other => other?,
+        }
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let serve = move || {

@@ -144,7 +144,7 @@ impl LayerFiles {
                     }
                     _ => None,
                 };
-                Found::Entry(Entry::new(path, &stat, 0, target))
+                Found::Entry(self.root.describe(path, &stat, 0, target))
             });
         }
         Ok(found)

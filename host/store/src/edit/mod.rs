@@ -21,6 +21,7 @@ use lapstrake_llb::Timestamp;
 pub use data::copy_data;
 pub use metadata::{LostXattrs, Metadata};
 
+use crate::tree::ownership::LinkOwners;
 use crate::tree::{Entry, FileTree, Marks, Result, Root, TreeError};
 
 /// [`Entry::layer`] of what the editor itself wrote.
@@ -45,6 +46,8 @@ pub struct LayerEditor<'a> {
     /// The directory used last, open.
     last: Mutex<Option<(PathBuf, Arc<OwnedFd>)>>,
     lost: LostXattrs,
+    /// Owners of links that could not be given away.
+    links: LinkOwners,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +68,7 @@ impl<'a> LayerEditor<'a> {
             dirs: HashMap::new(),
             last: Mutex::default(),
             lost: LostXattrs::default(),
+            links: LinkOwners::default(),
         };
         let metadata = match lower {
             Lower::Tree(tree) => {
@@ -106,6 +110,8 @@ impl<'a> LayerEditor<'a> {
             let place = self.root.place(path).map_err(io)?;
             metadata::set_times(&place, dir.mtime).map_err(io)?;
         }
+        let written = self.links.write(self.root.path());
+        written.map_err(TreeError::io("write the owners of links of", self.root.path()))?;
         Ok(std::mem::take(&mut self.lost))
     }
 }

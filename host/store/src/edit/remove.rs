@@ -90,6 +90,7 @@ impl LayerEditor<'_> {
     /// Removes what the layer itself has at a path, a whiteout too.
     pub(super) fn remove_upper(&mut self, path: &Path) -> Result<()> {
         let io = |e| TreeError::io("remove", path)(e);
+        self.links.remove(path);
         if self.dirs.contains_key(path) {
             let below: Vec<PathBuf> = self
                 .dirs

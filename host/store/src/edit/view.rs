@@ -76,7 +76,8 @@ impl LayerEditor<'_> {
             FileKind::Symlink => Some(self.root.read_link(&path)?),
             _ => None,
         };
-        let mut entry = Entry::new(path, stat, UPPER, target);
+        let mut entry = self.root.describe(path, stat, UPPER, target);
+        self.links.apply(&mut entry);
         if let Some(dir) = self.dirs.get(&entry.path) {
             entry.mtime = dir.mtime;
         }

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::view::Upper;
 use super::{Dir, LayerEditor, Lower, Metadata, UPPER, copy_data, metadata};
-use crate::tree::{Entry, FileKind, FileTree, Result, TreeError};
+use crate::tree::{Entry, FileKind, FileTree, Powers, Result, TreeError};
 
 impl LayerEditor<'_> {
     /// Makes sure that a directory is in the layer. One from below is copied up; one that is nowhere is made, its
@@ -214,6 +214,9 @@ impl LayerEditor<'_> {
         if kind == FileKind::CharDevice && rdev == 0 {
             return Err(TreeError::io("create", path)(Errno::PERM));
         }
+        if kind.is_device() && !Powers::current().is_full() {
+            return self.put_stand_in(path, kind, rdev, metadata);
+        }
         let file_type = match kind {
             FileKind::CharDevice => FileType::CharacterDevice,
             FileKind::BlockDevice => FileType::BlockDevice,
@@ -222,6 +225,13 @@ impl LayerEditor<'_> {
         self.put(path, kind, metadata, |dir, name| {
             rustix::fs::mknodat(dir, name, file_type, Mode::from_raw_mode(0o600), rdev)
         })
+    }
+
+    /// Makes an empty file that says what it stands for.
+    fn put_stand_in(&mut self, path: &Path, kind: FileKind, rdev: u64, metadata: &Metadata) -> Result<()> {
+        let file = self.create_file(path)?;
+        let made = metadata.stand_in(&file, kind, rdev);
+        made.map_err(TreeError::io("set the metadata of", path))
     }
 
     fn put(
@@ -242,8 +252,17 @@ impl LayerEditor<'_> {
         }
         .map_err(io)?;
         let place = self.root.place(path).map_err(io)?;
-        metadata.set_at(&place, kind, path, &mut self.lost).map_err(io)?;
-        metadata::set_times(&place, metadata.mtime).map_err(io)
+        let kept = metadata.set_at(&place, kind, path, &mut self.lost).map_err(io)?;
+        metadata::set_times(&place, metadata.mtime).map_err(io)?;
+        match (kept, kind) {
+            (true, _) => self.links.remove(path),
+            (false, FileKind::Symlink) => self.links.insert(path.to_owned(), (metadata.uid, metadata.gid)),
+            (false, _) => {
+                drop(place);
+                return self.put_stand_in(path, kind, 0, metadata);
+            }
+        }
+        Ok(())
     }
 
     /// Gives a file of the layer another name, in place of whatever is there. A file from below is copied up first.
@@ -275,7 +294,12 @@ impl LayerEditor<'_> {
             }
             other => other,
         }
-        .map_err(io)
+        .map_err(io)?;
+        match self.links.get(old) {
+            Some(owner) => self.links.insert(new.to_owned(), owner),
+            None => self.links.remove(new),
+        }
+        Ok(())
     }
 
     /// Copies a file, not a directory, from below into the layer.

@@ -276,7 +276,7 @@ impl LayeredView {
             }
             _ => None,
         };
-        Ok(Entry::new(path, stat, layer, target))
+        Ok(self.layer(layer, &path)?.root.describe(path, stat, layer, target))
     }
 }
 
@@ -318,11 +318,12 @@ impl FileTree for LayeredView {
         let Some((layer, stat)) = self.merge(&above, &path)?.top else {
             return Ok(None);
         };
+        let root = &self.layer(layer, &path)?.root;
         let target = match FileKind::of_mode(stat.st_mode) {
-            FileKind::Symlink => Some(self.layer(layer, &path)?.root.read_link(&path)?),
+            FileKind::Symlink => Some(root.read_link(&path)?),
             _ => None,
         };
-        Ok(Some(Entry::new(path.into_owned(), &stat, layer, target)))
+        Ok(Some(root.describe(path.into_owned(), &stat, layer, target)))
     }
 
     fn read_dir(&self, dir: &Path) -> Result<Vec<Entry>> {
@@ -405,12 +406,8 @@ impl LayeredView {
         let fd = top.root.fd()?;
         let stat =
             root::stat_at(fd.as_fd(), ".".as_ref()).map_err(TreeError::io("look at", top.root.path()))?;
-        Ok(Entry::new(
-            PathBuf::new(),
-            &stat,
-            (self.layers.len() - 1) as u32,
-            None,
-        ))
+        let layer = (self.layers.len() - 1) as u32;
+        Ok(top.root.describe(PathBuf::new(), &stat, layer, None))
     }
 }
 

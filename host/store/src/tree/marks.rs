@@ -4,9 +4,10 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::OnceLock;
 
 use rustix::fs::Stat;
+
+use super::ownership::{OWN, Powers};
 
 /// In which xattr namespace the marks are. All layers that one kernel mounts have the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,16 +32,10 @@ pub enum Opaque {
 impl Marks {
     /// Those that this process can write and its kernel reads.
     pub fn current() -> Self {
-        static CURRENT: OnceLock<Marks> = OnceLock::new();
-        *CURRENT.get_or_init(|| {
-            let whole = |map: String| map.split_whitespace().eq(["0", "0", "4294967295"]);
-            let initial = std::fs::read_to_string("/proc/self/uid_map").map_or(true, whole);
-            if initial && rustix::process::geteuid().is_root() {
-                Self::Trusted
-            } else {
-                Self::User
-            }
-        })
+        match Powers::current() {
+            Powers::Full => Self::Trusted,
+            Powers::Limited { .. } => Self::User,
+        }
     }
 
     /// Name of the attribute that makes a directory opaque.
@@ -92,14 +87,14 @@ pub fn is_overlay_xattr(name: &OsStr) -> bool {
     name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.")
 }
 
-/// Whether an extended attribute belongs to a file wherever the file goes: not overlayfs's own, and not what a host's
-/// security modules wrote (labels, signatures). File capabilities and access control lists belong to the file.
+/// Whether an extended attribute belongs to a file wherever the file goes: not overlayfs's own or ours, and not what a
+/// host's security modules wrote (labels, signatures). File capabilities and access control lists belong to the file.
 pub fn is_portable_xattr(name: &OsStr) -> bool {
     let bytes = name.as_bytes();
     match bytes.split(|b| *b == b'.').next() {
         Some(b"security") => bytes == b"security.capability",
         Some(b"system") => bytes.starts_with(b"system.posix_acl_"),
-        _ => !is_overlay_xattr(name),
+        _ => !is_overlay_xattr(name) && !bytes.starts_with(OWN),
     }
 }
 
@@ -119,6 +114,7 @@ mod tests {
             ("system.nfs4_acl", false),
             ("trusted.overlay.opaque", false),
             ("user.overlay.whiteout", false),
+            ("user.lapstrake.meant", false),
         ] {
             assert_eq!(is_portable_xattr(OsStr::new(name)), travels, "{name}");
         }

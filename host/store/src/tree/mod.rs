@@ -12,6 +12,7 @@ pub(crate) mod marks;
 mod memory;
 #[cfg(test)]
 pub(crate) mod overlay;
+pub(crate) mod ownership;
 mod resolve;
 pub(crate) mod root;
 #[cfg(any(test, feature = "suite"))]
@@ -31,6 +32,7 @@ pub use filter::{Filter, Verdict};
 pub use layered::{LayerDir, LayeredView};
 pub use marks::{Marks, is_overlay_xattr, is_portable_xattr};
 pub use memory::{MemoryNode, MemoryTree};
+pub use ownership::Powers;
 pub use root::{Root, has_xattrs};
 pub use wildcard::{Expansion, expand, has_wildcards};
 

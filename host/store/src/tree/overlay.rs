@@ -48,10 +48,14 @@ impl Overlay {
             .collect();
         let at = |name: &str| dir.path().join(name).display().to_string();
         let options = format!(
-            "lowerdir={},upperdir={},workdir={},index=off,redirect_dir=off,metacopy=off",
+            "lowerdir={},upperdir={},workdir={},index=off,redirect_dir=nofollow,metacopy=off{}",
             lower.join(":"),
             at("upper"),
-            at("work")
+            at("work"),
+            match super::Marks::current() {
+                super::Marks::Trusted => "",
+                super::Marks::User => ",userxattr",
+            }
         );
         let options = std::ffi::CString::new(options).unwrap();
         mount(

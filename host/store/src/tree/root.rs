@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-use super::{Result, TreeError, Xattrs, is_portable_xattr};
+use super::ownership::{self, LinkOwners, MEANT, Powers};
+use super::{Entry, Result, TreeError, Xattrs, is_portable_xattr};
 
 /// The kernel takes paths shorter than PATH_MAX, 4096 with the NUL.
 const PART: usize = 4000;
@@ -30,6 +31,8 @@ const WALK: OFlags = OFlags::PATH
 pub struct Root {
     path: PathBuf,
     fd: OnceLock<OwnedFd>,
+    /// Of a layer that was written without privilege.
+    links: OnceLock<LinkOwners>,
 }
 
 /// The directory that an entry is in, and the entry's name.
@@ -64,6 +67,7 @@ impl Root {
         Self {
             path: path.into(),
             fd: OnceLock::new(),
+            links: OnceLock::new(),
         }
     }
 
@@ -101,6 +105,37 @@ impl Root {
             .place(path)
             .and_then(|place| stat_at(place.as_fd(), place.name));
         missing_is_none(found).map_err(TreeError::io("look at", &self.host_path(path)))
+    }
+
+    /// Describes an inode of a layer as the file that it is meant to be. A symbolic link's target has to be given.
+    pub(crate) fn describe(
+        &self,
+        path: PathBuf,
+        stat: &Stat,
+        layer: u32,
+        link_target: Option<PathBuf>,
+    ) -> Entry {
+        let mut entry = Entry::new(path, stat, layer, link_target);
+        let powers = Powers::current();
+        if !powers.is_full() {
+            let path = entry.path.clone();
+            let read = |buffer: &mut [u8]| self.attribute(&path, MEANT, buffer);
+            let links = |entry: &mut Entry| {
+                let links = self.links.get_or_init(|| LinkOwners::read(&self.path));
+                links.apply(entry);
+            };
+            ownership::restore(&mut entry, powers, read, links);
+        }
+        entry
+    }
+
+    fn attribute(&self, path: &Path, name: &str, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let whole = self.host_path(path);
+        if whole.as_os_str().len() < PART {
+            return rustix::fs::lgetxattr(&whole, name, buffer);
+        }
+        let place = self.place(path)?;
+        rustix::fs::lgetxattr(proc_path(place.as_fd(), place.name), name, buffer)
     }
 
     /// Opens a directory for reading.
@@ -274,17 +309,23 @@ pub(crate) fn read_xattrs(path: &Path) -> Result<Xattrs, Errno> {
         .filter(|name| !name.is_empty())
         .map(OsStr::from_bytes)
     {
-        if !is_portable_xattr(name) {
-            continue;
-        }
+        let Some(shown) = shown_name(name) else { continue };
         match whole(|buffer| rustix::fs::lgetxattr(path, name, buffer)) {
-            Ok(value) => found.push((name.to_owned(), value)),
+            Ok(value) => found.push((shown.to_owned(), value)),
             Err(Errno::NODATA | Errno::NOTSUP) => {}
             Err(error) => return Err(error),
         }
     }
     found.sort();
     Ok(found)
+}
+
+/// The name of an attribute in the tree; none: it does not belong to the tree.
+fn shown_name(name: &OsStr) -> Option<&OsStr> {
+    match is_portable_xattr(name) {
+        true => Some(name),
+        false => ownership::stood_in_for(name),
+    }
 }
 
 /// Whether an open file has extended attributes that belong to the tree. Cheaper than reading them.
@@ -297,7 +338,7 @@ pub fn has_xattrs(file: impl AsFd) -> io::Result<bool> {
         Err(error) => return Err(error.into()),
     };
     let mut names = list.split(|b| *b == 0).filter(|name| !name.is_empty());
-    Ok(names.any(|name| is_portable_xattr(OsStr::from_bytes(name))))
+    Ok(names.any(|name| shown_name(OsStr::from_bytes(name)).is_some()))
 }
 
 /// Reads something into a buffer that grows until all of it fits. Linux's limit is 64 KiB.

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use lapstrake_llb::Digest;
 use rustix::fs::{AtFlags, Gid, Mode, Uid, XattrFlags};
 
-use super::{Entry, FileKind, FileTree, MemoryNode, MemoryTree, TreeError, timestamps};
+use super::ownership::{MEANT, Meant};
+use super::{Entry, FileKind, FileTree, MemoryNode, MemoryTree, Powers, TreeError, timestamps};
 
 /// The tree that the suite asks a backend for.
 pub fn specimen() -> MemoryTree {
@@ -106,6 +107,7 @@ pub fn write(tree: &MemoryTree, dir: &Path) {
             FileKind::Dir => std::fs::create_dir(&whole).unwrap(),
             FileKind::File => std::fs::write(&whole, &node.data).unwrap(),
             FileKind::Symlink => std::os::unix::fs::symlink(&node.target, &whole).unwrap(),
+            kind if kind.is_device() && !Powers::current().is_full() => std::fs::write(&whole, "").unwrap(),
             kind => {
                 let kind = match kind {
                     FileKind::CharDevice => rustix::fs::FileType::CharacterDevice,
@@ -116,12 +118,15 @@ pub fn write(tree: &MemoryTree, dir: &Path) {
                 rustix::fs::mknodat(rustix::fs::CWD, &whole, kind, mode, node.rdev).unwrap();
             }
         }
-        if (node.uid, node.gid) != (0, 0) {
+        if !Powers::current().is_full() && (node.kind.is_device() || (node.uid, node.gid) != (0, 0)) {
+            say_what_is_meant(node, &whole);
+        } else if (node.uid, node.gid) != (0, 0) {
             let (uid, gid) = (Uid::from_raw(node.uid), Gid::from_raw(node.gid));
             let flags = AtFlags::SYMLINK_NOFOLLOW;
             rustix::fs::chownat(rustix::fs::CWD, &whole, Some(uid), Some(gid), flags).unwrap();
         }
-        if node.kind != FileKind::Symlink {
+        let is_stand_in = node.kind.is_device() && !Powers::current().is_full();
+        if node.kind != FileKind::Symlink && !is_stand_in {
             rustix::fs::chmodat(rustix::fs::CWD, &whole, mode, AtFlags::empty()).unwrap();
         }
         for (name, value) in &node.xattrs {
@@ -132,6 +137,18 @@ pub fn write(tree: &MemoryTree, dir: &Path) {
         let times = timestamps(node.mtime);
         rustix::fs::utimensat(rustix::fs::CWD, dir.join(path), &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
     }
+}
+
+/// Writes beside a file, as a layer's writer does that may not make it so, what it is meant to be.
+fn say_what_is_meant(node: &MemoryNode, whole: &Path) {
+    assert_ne!(node.kind, FileKind::Symlink, "a link has no attributes");
+    let meant = Meant {
+        kind: node.kind,
+        mode: node.mode,
+        owner: (node.uid, node.gid),
+        rdev: node.rdev,
+    };
+    rustix::fs::lsetxattr(whole, MEANT, meant.encode().as_bytes(), XattrFlags::empty()).unwrap();
 }
 
 /// Runs the suite over a backend that shows [`specimen`].

@@ -16,7 +16,7 @@ use lapstrake_llb::LinuxResources;
 
 use super::request::Warning;
 use super::run::DeviceControl;
-pub(crate) use hierarchy::Hierarchy;
+pub(crate) use hierarchy::{Hierarchy, of_this_process as hierarchies};
 
 /// Start of the name of every cgroup that is made here.
 pub(crate) const PREFIX: &str = "lapstrake-";

@@ -231,6 +231,8 @@ fn gnu_tar_s_archives() {
         let arguments = [
             "--create",
             "--file=../archive.tar",
+            "--owner=0",
+            "--group=0",
             "--numeric-owner",
             &format!("--format={format}"),
             ".",
@@ -276,7 +278,14 @@ fn sparse_files_of_all_versions() {
         "--sparse-version=0.1",
         "--sparse-version=1.0",
     ] {
-        let mut arguments = vec!["--create", "--file=../archive.tar", "--sparse", format];
+        let mut arguments = vec![
+            "--create",
+            "--file=../archive.tar",
+            "--owner=0",
+            "--group=0",
+            "--sparse",
+            format,
+        ];
         arguments.extend(format.contains("version").then_some("--format=pax"));
         arguments.push(".");
         if !gnu_tar(&source, &arguments) {
@@ -302,6 +311,10 @@ fn sparse_files_of_all_versions() {
 
 #[test]
 fn gnu_tar_reads_ours() {
+    if !crate::tree::Powers::current().is_full() {
+        println!("skipped: only root's tar gives files away");
+        return;
+    }
     let work = tempfile::tempdir().unwrap();
     let members: Vec<_> = odd_members()
         .into_iter()

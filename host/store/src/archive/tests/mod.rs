@@ -116,6 +116,11 @@ fn view(layers: &[&Layer]) -> LayeredView {
     LayeredView::new(layers.iter().map(|layer| layer.path()))
 }
 
+/// What a layer itself has at a path.
+fn looks(layer: &Layer, path: &str) -> crate::tree::Entry {
+    view(&[layer]).entry(Path::new(path)).unwrap().unwrap()
+}
+
 /// All paths of a tree, with `/` behind directories.
 fn paths(tree: &dyn FileTree) -> Vec<String> {
     let mut found = Vec::new();

@@ -107,6 +107,22 @@ fn change_edited(editor: &mut LayerEditor<'_>, change: &Change) {
     }
 }
 
+/// What can be compared. In a user namespace the kernel gives a file that was linked to after it was seen below another
+/// inode number than the new name.
+fn comparable(dump: Vec<String>) -> Vec<String> {
+    let dump = without_times(dump);
+    match Marks::current() {
+        Marks::Trusted => dump,
+        Marks::User => {
+            let cut = |line: String| {
+                line.rsplit_once(' ')
+                    .map_or(line.clone(), |(rest, _)| rest.to_owned())
+            };
+            dump.into_iter().map(cut).collect()
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
@@ -132,14 +148,14 @@ proptest! {
                         change_edited(&mut editor, change);
                     }
                 }
-                let expected = without_times(suite::dump(&LayeredView::new([overlay.merged()])));
-                assert_same(&without_times(suite::dump(&editor)), &expected, Path::new("editor"));
+                let expected = comparable(suite::dump(&LayeredView::new([overlay.merged()])));
+                assert_same(&comparable(suite::dump(&editor)), &expected, Path::new("editor"));
                 editor.finish().unwrap();
                 layers.push(draft);
-                let view = without_times(suite::dump(&LayeredView::new(layers.clone())));
+                let view = comparable(suite::dump(&LayeredView::new(layers.clone())));
                 assert_same(&view, &expected, Path::new("view"));
                 let mounted = Overlay::new(&layers);
-                let kernel = without_times(suite::dump(&LayeredView::new([mounted.merged()])));
+                let kernel = comparable(suite::dump(&LayeredView::new([mounted.merged()])));
                 assert_same(&kernel, &expected, Path::new("kernel"));
             }
         });
