@@ -114,7 +114,10 @@ fn comparable(dump: Vec<String>) -> Vec<String> {
     match Marks::current() {
         Marks::Trusted => dump,
         Marks::User => {
-            let cut = |line: String| line.rsplit_once(' ').map_or(line.clone(), |(rest, _)| rest.to_owned());
+            let cut = |line: String| {
+                line.rsplit_once(' ')
+                    .map_or(line.clone(), |(rest, _)| rest.to_owned())
+            };
             dump.into_iter().map(cut).collect()
         }
     }
