@@ -12,4 +12,5 @@ mod llb;
 mod outputs;
 mod progress;
 mod registry;
+mod rootless;
 mod secrets;

@@ -15,7 +15,15 @@ fn shared() -> PathBuf {
         .ancestors()
         .find(|folder| folder.ends_with("target"))
         .map(Path::to_owned);
-    target.unwrap_or_else(std::env::temp_dir).join("tests")
+    let shared = target.unwrap_or_else(std::env::temp_dir).join("tests");
+    // Who may only run what another user compiled has a place of their own.
+    let writable = std::fs::create_dir_all(&shared).is_ok() && tempfile::tempdir_in(&shared).is_ok();
+    match writable {
+        true => shared,
+        false => {
+            std::env::temp_dir().join(format!("lapstrake-tests-{}", rustix::process::geteuid().as_raw()))
+        }
+    }
 }
 
 /// An OCI layout with one image, `latest`: a static busybox and the files that every system has.

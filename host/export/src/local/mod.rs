@@ -14,7 +14,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use lapstrake_store::tree::{Entry, FileKind, FileTree, LayeredView, LinkId, Root};
+use lapstrake_store::tree::{Entry, FileKind, FileTree, LayeredView, LinkId, Powers, Root};
 use lapstrake_store::{Store, Tree, parallel};
 use rustix::io::Errno;
 
@@ -58,7 +58,8 @@ fn write_tree(tree: &LayeredView, dir: &Path, observer: &dyn Observer) -> Result
         tree,
         root: Root::new(dir),
         observer,
-        owners: AtomicBool::new(rustix::process::geteuid().is_root()),
+        // Files of the ids of a user namespace could not even be removed by who asked for them.
+        owners: AtomicBool::new(Powers::current().is_full()),
         clones: AtomicBool::new(true),
         bytes: AtomicU64::new(0),
     };

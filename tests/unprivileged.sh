@@ -1,0 +1,76 @@
+#!/bin/sh
+# Runs the tests again as users without privilege: one with subordinate ids, one without, and the crates' own tests in
+# user namespaces of both kinds too. The users are made where they are missing.
+#
+#   unprivileged.sh PROFILE        debug or release: which of the compiled tests
+#
+# What cannot be done is told and is no error here.
+set -eu
+cd "$(dirname "$0")/.."
+root=$(pwd)
+profile=$1
+case $profile in release) flag=--release ;; *) flag= ;; esac
+
+skip() {
+    echo "unprivileged tests: skipped: $*" >&2
+    exit 0
+}
+
+[ "$(id -u)" = 0 ] || skip "only root can become other users; this user's own tests were run by cargo"
+for program in setpriv unshare useradd newuidmap; do
+    command -v "$program" > /dev/null 2>&1 || skip "$program is not installed (packages util-linux, passwd, uidmap)"
+done
+
+with=lapstrake-ids
+without=lapstrake-one
+for user in $with $without; do
+    id "$user" > /dev/null 2>&1 || useradd --create-home --shell /bin/sh "$user" || skip "cannot make the user $user"
+done
+# Whatever useradd gives by itself here: one of them has ids, the other none.
+sed -i "/^$without:/d" /etc/subuid /etc/subgid 2> /dev/null || true
+for file in /etc/subuid /etc/subgid; do
+    grep -q "^$with:" "$file" 2> /dev/null && continue
+    start=$(awk -F: 'BEGIN { n = 100000 } $2 + $3 > n { n = $2 + $3 } END { print n }' "$file" 2> /dev/null || echo 100000)
+    echo "$with:$start:65536" >> "$file"
+done
+
+as() {
+    user=$1
+    shift
+    (
+        cd "/home/$user" 2> /dev/null || cd /tmp
+        # Nothing of root's environment but where programs are.
+        setpriv --reuid "$user" --regid "$user" --init-groups env -i PATH="$PATH" HOME="/home/$user" USER="$user" \
+            TMPDIR=/tmp LAPSTRAKE="$root/target/$profile/lapstrake" "$@"
+    )
+}
+
+as $without test -x "$root/target/$profile/lapstrake" || skip "other users cannot reach $root/target/$profile"
+
+# The compiled tests: path of the source and of the program.
+# shellcheck disable=SC2086 # no flag is no argument
+tests=$(cargo test $flag --locked --no-run -p lapstrake-store -p lapstrake-ops -p lapstrake-export -p lapstrake \
+    -p lapstrake-tests 2>&1 | sed -n 's/.*Executable.*(\(.*\))$/\1/p')
+[ -n "$tests" ] || { echo "unprivileged tests: no compiled tests were found" >&2; exit 1; }
+
+failed=0
+run() {
+    echo "== as $*"
+    as "$@" || { failed=1; echo "FAILED: as $*" >&2; }
+}
+for test in $tests; do
+    case $test in
+    */e2e-*)
+        # The program finds its own way into a namespace.
+        run $with "$root/$test" --quiet
+        run $without "$root/$test" --quiet
+        ;;
+    *)
+        run $without "$root/$test" --quiet
+        run $without unshare --user --map-root-user "$root/$test" --quiet
+        run $with unshare --user --map-root-user --map-auto "$root/$test" --quiet
+        ;;
+    esac
+done
+rm -rf /tmp/lapstrake-tests-"$(id -u $with)" /tmp/lapstrake-tests-"$(id -u $without)"
+exit $failed
