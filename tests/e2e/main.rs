@@ -13,3 +13,5 @@ mod outputs;
 mod progress;
 mod registry;
 mod secrets;
+mod store_damage;
+mod store_life;
