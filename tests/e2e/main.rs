@@ -14,3 +14,5 @@ mod progress;
 mod registry;
 mod rootless;
 mod secrets;
+mod store_damage;
+mod store_life;

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 pub mod base;
+pub mod disk;
 pub mod guests;
 pub mod layout;
 pub mod place;

@@ -167,6 +167,7 @@ fn pulled(store: &Store) -> (LayerId, LayerBlob, Vec<u8>) {
         compression: Compression::Gzip,
         descriptor,
         origin: "a registry".to_owned(),
+        below: None,
         description: "pulled".to_owned(),
     };
     let id = store.add_lazy_layer(&layer).unwrap();

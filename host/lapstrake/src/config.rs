@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use lapstrake_ops::source::registry::RegistryConfig;
 use serde::Deserialize;
 
+use crate::gc::GcConfig;
+
 /// The whole file. Everything may be missing.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -18,6 +20,8 @@ pub struct Config {
     pub frontend: Frontend,
     /// Containers.
     pub oci_runtime: Option<PathBuf>,
+    /// Garbage collection.
+    pub gc: GcConfig,
 }
 
 /// Limits of a frontend.

@@ -127,6 +127,9 @@ pub struct SolveFailure {
 impl Error {
     /// What kind it is.
     pub fn kind(&self) -> Kind {
+        if disk_is_full(self) {
+            return Kind::Environment;
+        }
         match self {
             Self::BuildFile(_) | Self::Resolve { .. } | Self::Write { .. } => Kind::Build,
             Self::Frontend(failure) if matches!(failure.source, FrontendError::Cancelled) => {
@@ -150,6 +153,11 @@ impl Error {
 
     /// What to do, where there is something.
     fn hint(&self) -> Option<String> {
+        if disk_is_full(self) {
+            return Some(
+                "make room, such as with lapstrake prune, and build again: nothing is lost".to_owned(),
+            );
+        }
         let text = match self {
             Self::BuildFile(BuildFileError::NotFound { .. }) => "name it with --file",
             Self::BuildFile(BuildFileError::NotUtf8 { .. }) => "save the file as UTF-8",
@@ -288,6 +296,23 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     out
+}
+
+/// Whether a full disk or quota is behind an error.
+fn disk_is_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    use std::io::{Error as IoError, ErrorKind};
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let io = error.downcast_ref::<IoError>().map(IoError::kind);
+        let store = error.downcast_ref::<lapstrake_store::Error>();
+        if matches!(io, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+            || store.is_some_and(lapstrake_store::Error::is_disk_full)
+        {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// What kind a failure of the worker is.

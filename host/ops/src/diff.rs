@@ -55,8 +55,7 @@ pub(crate) fn diff(
     editor.finish()?;
     let meta = LayerMeta {
         description: description.to_owned(),
-        chain_id: None,
-        diff_id: None,
+        ..LayerMeta::default()
     };
     Ok(Tree {
         layers: vec![draft.commit(&meta)?],

@@ -109,7 +109,7 @@ impl Locks {
     }
 }
 
-fn is_still_at(file: &File, path: &Path) -> io::Result<bool> {
+pub(crate) fn is_still_at(file: &File, path: &Path) -> io::Result<bool> {
     let ours = file.metadata()?;
     match fs::metadata(path) {
         Ok(theirs) => Ok(ours.ino() == theirs.ino() && ours.dev() == theirs.dev()),

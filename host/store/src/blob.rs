@@ -78,19 +78,22 @@ impl BlobWriter {
                 actual: digest,
             });
         }
-        // One that is there already is replaced: it may be corrupt.
         let target = self.store.blob_path(&digest);
-        fs::rename(&self.path, &target).map_err(Error::io("rename", &self.path))?;
+        let mtime = mtime(self.file.get_ref()).map_err(Error::io("read", &self.path))?;
         self.store.db().write("note a blob", |work| {
+            // One that is there already is replaced: it may be corrupt, or be about to be removed.
+            fs::rename(&self.path, &target).map_err(Error::io("rename", &self.path))?;
             work.prepare_cached(
-                "INSERT INTO blobs (digest, size, state, created, used) VALUES (?1, ?2, ?3, ?4, ?4)
-                 ON CONFLICT (digest) DO UPDATE SET size = ?2, state = ?3, used = ?4",
+                "INSERT INTO blobs (digest, size, state, created, used, mtime) VALUES (?1, ?2, ?3, ?4, ?4, ?5)
+                 ON CONFLICT (digest) DO UPDATE
+                 SET size = ?2, state = ?3, used = ?4, mtime = ?5, condemned = NULL",
             )?
             .execute((
                 digest.as_bytes(),
                 i64::try_from(size).unwrap_or(i64::MAX),
                 State::Fresh,
                 now(),
+                mtime,
             ))?;
             Ok(())
         })?;
@@ -136,7 +139,8 @@ impl BlobReader {
         let actual = Digest::from_bytes(std::mem::take(&mut self.hash).finalize().into());
         if actual == self.digest {
             self.checked = true;
-            return self.store.note_sound_blob(&self.digest).map_err(io::Error::other);
+            let noted = self.store.note_sound_blob(&self.digest, &self.file);
+            return noted.map_err(io::Error::other);
         }
         Err(io::Error::new(
             io::ErrorKind::InvalidData,
@@ -157,10 +161,38 @@ impl Read for BlobReader {
     }
 }
 
+/// When a file was last written, nanoseconds.
+fn mtime(file: &File) -> io::Result<i64> {
+    let meta = file.metadata()?;
+    Ok(meta
+        .mtime()
+        .saturating_mul(1_000_000_000)
+        .saturating_add(meta.mtime_nsec()))
+}
+
 impl Store {
-    /// Whether the blob is in the store.
+    /// Whether the blob is in the store. One that is condemned is spared.
     pub fn has_blob(&self, digest: &Digest) -> bool {
-        self.blob_path(digest).exists()
+        let path = self.blob_path(digest);
+        // Where it cannot be known or spared it is better made anew.
+        path.exists() && self.spare_blob(digest).is_ok() && path.exists()
+    }
+
+    /// Takes the condemnation from a blob, so that it stays.
+    fn spare_blob(&self, digest: &Digest) -> Result<()> {
+        let condemned: Option<Option<i64>> = self.db().read("read a blob's row", |db| {
+            db.prepare_cached("SELECT condemned FROM blobs WHERE digest = ?1")?
+                .query_row([digest.as_bytes()], |row| row.get(0))
+                .optional()
+        })?;
+        if condemned.flatten().is_none() {
+            return Ok(());
+        }
+        self.db().write("spare a blob", |work| {
+            work.prepare_cached("UPDATE blobs SET condemned = NULL WHERE digest = ?1")?
+                .execute([digest.as_bytes()])?;
+            Ok(())
+        })
     }
 
     /// Path of the blob's file, whether or not it is there. The file MUST not be changed.
@@ -168,9 +200,10 @@ impl Store {
         self.root().join("blobs/sha256").join(digest.hex())
     }
 
-    /// Length of the blob.
+    /// Length of the blob. One that is condemned is spared.
     pub fn blob_size(&self, digest: &Digest) -> Result<u64> {
         let path = self.blob_path(digest);
+        self.spare_blob(digest)?;
         match fs::metadata(&path) {
             Ok(meta) => Ok(meta.len()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::NoSuchBlob(*digest)),
@@ -178,16 +211,20 @@ impl Store {
         }
     }
 
-    /// Opens a blob. It is checked against its digest only where a crash of the machine may have damaged it.
+    /// Opens a blob. It is checked against its digest only where a crash of the machine may have damaged it, or somebody
+    /// has written to it.
     pub fn open_blob(&self, digest: &Digest) -> Result<File> {
         let mut file = self.open_file(digest)?;
-        let found: Option<(State, i64)> = self.db().read("read a blob's row", |db| {
-            db.prepare_cached("SELECT state, used FROM blobs WHERE digest = ?1")?
-                .query_row([digest.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+        let found: Option<(State, i64, Option<i64>)> = self.db().read("read a blob's row", |db| {
+            db.prepare_cached("SELECT state, used, mtime FROM blobs WHERE digest = ?1")?
+                .query_row([digest.as_bytes()], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })
                 .optional()
         })?;
+        let written = mtime(&file).map_err(Error::io("read", &self.blob_path(digest)))?;
         match found {
-            Some((State::Fresh | State::Sound, used)) => {
+            Some((State::Fresh | State::Sound, used, noted)) if noted == Some(written) => {
                 self.inner().last_uses.note(used, || Used::Blob(*digest));
             }
             _ => self.check_file(digest, &mut file)?,
@@ -248,6 +285,7 @@ impl Store {
     /// Stores a small blob, unless it is there and whole.
     pub fn put_blob(&self, data: &[u8]) -> Result<Digest> {
         let digest = Digest::of(data);
+        self.spare_blob(&digest)?;
         if fs::read(self.blob_path(&digest)).is_ok_and(|present| present == data) {
             return Ok(digest);
         }
@@ -296,30 +334,34 @@ impl Store {
             return Err(self.drop_corrupt(digest, actual, file));
         }
         file.rewind().map_err(Error::io("read", &path))?;
-        self.note_sound_blob(digest)
+        self.note_sound_blob(digest, file)
     }
 
     /// Notes that a blob has been checked, if that was not known.
-    fn note_sound_blob(&self, digest: &Digest) -> Result<()> {
-        let state: Option<State> = self.db().read("read a blob's row", |db| {
-            db.prepare_cached("SELECT state FROM blobs WHERE digest = ?1")?
-                .query_row([digest.as_bytes()], |row| row.get(0))
+    fn note_sound_blob(&self, digest: &Digest, file: &File) -> Result<()> {
+        let state: Option<(State, Option<i64>)> = self.db().read("read a blob's row", |db| {
+            db.prepare_cached("SELECT state, mtime FROM blobs WHERE digest = ?1")?
+                .query_row([digest.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()
         })?;
-        if matches!(state, Some(State::Fresh | State::Sound)) {
+        let written = mtime(file).map_err(Error::io("read", &self.blob_path(digest)))?;
+        if let Some((State::Fresh | State::Sound, noted)) = state
+            && noted == Some(written)
+        {
             return Ok(());
         }
         let size = self.blob_size(digest)?;
         self.db().write("note a sound blob", |work| {
             work.prepare_cached(
-                "INSERT INTO blobs (digest, size, state, created, used) VALUES (?1, ?2, ?3, ?4, ?4)
-                 ON CONFLICT (digest) DO UPDATE SET size = ?2, state = ?3, used = ?4",
+                "INSERT INTO blobs (digest, size, state, created, used, mtime) VALUES (?1, ?2, ?3, ?4, ?4, ?5)
+                 ON CONFLICT (digest) DO UPDATE SET size = ?2, state = ?3, used = ?4, mtime = ?5",
             )?
             .execute((
                 digest.as_bytes(),
                 i64::try_from(size).unwrap_or(i64::MAX),
                 State::Sound,
                 now(),
+                written,
             ))?;
             Ok(())
         })

@@ -108,6 +108,21 @@ const STEPS: &[&str] = &["
     ) STRICT;
     CREATE INDEX accounts_scope ON accounts (scope, kind);
     CREATE INDEX accounts_name ON accounts (kind, name);
+", "
+    -- kind: BuildKit's name of what the layer holds. below: the layer that it lies on in its image and needs to be
+    -- unpacked. disk: bytes on disk. condemned: see collect.
+    ALTER TABLE layers ADD COLUMN kind TEXT NOT NULL DEFAULT 'regular';
+    ALTER TABLE layers ADD COLUMN below INTEGER;
+    ALTER TABLE layers ADD COLUMN disk INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE layers ADD COLUMN condemned INTEGER;
+    ALTER TABLE blobs ADD COLUMN condemned INTEGER;
+    -- Modification time of the file when it was known to be whole, nanoseconds.
+    ALTER TABLE blobs ADD COLUMN mtime INTEGER;
+    UPDATE layers SET disk = bytes;
+    CREATE INDEX layers_condemned ON layers (condemned) WHERE condemned IS NOT NULL;
+    CREATE INDEX layers_below ON layers (below) WHERE below IS NOT NULL;
+    CREATE INDEX blobs_condemned ON blobs (condemned) WHERE condemned IS NOT NULL;
+    INSERT INTO meta (key, value) VALUES ('epoch', '1');
 "];
 
 /// A write-ahead log that is longer is moved into the database when the process that wrote it ends. A shorter one is
@@ -191,7 +206,7 @@ impl Db {
         action: &'static str,
         queries: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T> {
-        queries(&lock(&self.reader)).map_err(|source| Error::Database { action, source })
+        queries(&lock(&self.reader)).map_err(|source| self.failure(action, source))
     }
 
     /// Runs a transaction that holds the write lock from its beginning; an error undoes it.
@@ -207,7 +222,7 @@ impl Db {
             Some(connection) => connection,
             empty => empty.insert(
                 self.open_writer()
-                    .map_err(|source| Error::Database { action, source })?,
+                    .map_err(|source| self.failure(action, source))?,
             ),
         };
         let run = || -> Result<T, Fault> {
@@ -216,7 +231,33 @@ impl Db {
             transaction.commit()?;
             Ok(value)
         };
-        run().map_err(|fault| fault.into_error(action))
+        run().map_err(|fault| match fault {
+            Fault::Sql(source) => self.failure(action, source),
+            Fault::Store(error) => error,
+        })
+    }
+
+    /// Says what was tried. Damage is noted, so that it is mended.
+    fn failure(&self, action: &'static str, source: rusqlite::Error) -> Error {
+        if !is_damage(&source) {
+            return Error::Database { action, source };
+        }
+        // Without the note, it is found again.
+        let _ = std::fs::File::create(damage_note(&self.path));
+        Error::DamagedDatabase {
+            path: self.path.clone(),
+            source,
+        }
+    }
+
+    /// Does what no transaction can be around. Does not wait for others.
+    pub(crate) fn rewrite(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<()> {
+        let connection = self.open_writer()?;
+        connection.busy_timeout(Duration::ZERO)?;
+        work(&connection)
     }
 
     fn open_writer(&self) -> rusqlite::Result<Connection> {
@@ -258,12 +299,12 @@ fn wait(count: i32) -> bool {
 }
 
 fn format_of(connection: &Connection, path: &Path) -> Result<i64> {
-    let damaged = |source: rusqlite::Error| match source.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Error::DamagedDatabase {
+    let damaged = |source: rusqlite::Error| match is_damage(&source) {
+        true => Error::DamagedDatabase {
             path: path.to_owned(),
             source,
         },
-        _ => Error::Database {
+        false => Error::Database {
             action: "read the format",
             source,
         },
@@ -280,6 +321,19 @@ fn format_of(connection: &Connection, path: &Path) -> Result<i64> {
         });
     }
     Ok(format)
+}
+
+/// Whether the file is not what SQLite wrote.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+    )
+}
+
+/// The file that says that a database is damaged.
+pub(crate) fn damage_note(database: &Path) -> PathBuf {
+    database.with_extension("found-damaged")
 }
 
 /// Locks a mutex whose content is whole even if a thread panicked while it held it.

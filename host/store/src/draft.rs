@@ -4,12 +4,13 @@
 //! written: whoever is killed between the two leaves a directory without a row, which counts for nothing.
 //! Knows nothing of what is written into a draft.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use lapstrake_llb::Digest;
-use rusqlite::{OptionalExtension, Transaction};
+use rusqlite::{Connection, OptionalExtension, Transaction};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 
 use crate::db::now;
@@ -20,6 +21,9 @@ use crate::remove::remove_tree;
 use crate::state::State;
 use crate::store::Store;
 use crate::temp::TempDir;
+
+/// What a small directory takes on most file systems, bytes.
+const DIRECTORY: u64 = 4096;
 
 /// The files of a layer that is being made. Removed when dropped without a commit.
 #[derive(Debug)]
@@ -34,6 +38,15 @@ pub struct LayerDraft {
 struct Usage {
     bytes: u64,
     entries: u64,
+    /// Bytes on disk, about: what directories take is guessed.
+    disk: u64,
+}
+
+impl Usage {
+    /// Whether it is what a layer's row says.
+    fn is(&self, bytes: u64, entries: u64) -> bool {
+        (self.bytes, self.entries) == (bytes, entries)
+    }
 }
 
 impl LayerDraft {
@@ -68,17 +81,18 @@ impl LayerDraft {
             if let Some(chain_id) = &meta.chain_id
                 && let Some((id, state)) = find_by_chain(work, chain_id)?
             {
+                spare_layer(work, id)?;
                 if state == State::Lazy {
                     self.put_in_place(work, id, usage)?;
                 }
                 return Ok(id);
             }
             let sql =
-                "INSERT INTO layers (chain_id, diff_id, state, description, bytes, entries, created, used)
-                       VALUES (?1, ?2, ?3, ?4, 0, 0, ?5, ?5) RETURNING id";
+                "INSERT INTO layers (chain_id, diff_id, state, description, bytes, entries, created, used, kind)
+                       VALUES (?1, ?2, ?3, ?4, 0, 0, ?5, ?5, ?6) RETURNING id";
             let chain_id = meta.chain_id.as_ref().map(Digest::as_bytes);
             let diff_id = meta.diff_id.as_ref().map(Digest::as_bytes);
-            let row = (chain_id, diff_id, State::Lazy, &meta.description, now());
+            let row = (chain_id, diff_id, State::Lazy, &meta.description, now(), meta.kind.as_str());
             let id: LayerId = work.prepare_cached(sql)?.query_row(row, |row| row.get(0))?;
             self.put_in_place(work, id, usage)?;
             Ok(id)
@@ -106,7 +120,7 @@ impl LayerDraft {
         }
         fs::rename(self.home.path(), &home).map_err(Error::io("rename", self.home.path()))?;
         work.prepare_cached(
-            "UPDATE layers SET state = ?2, bytes = ?3, entries = ?4, used = ?5 WHERE id = ?1",
+            "UPDATE layers SET state = ?2, bytes = ?3, entries = ?4, used = ?5, disk = ?6 WHERE id = ?1",
         )?
         .execute((
             id,
@@ -114,6 +128,7 @@ impl LayerDraft {
             to_sql(usage.bytes),
             to_sql(usage.entries),
             now(),
+            to_sql(usage.disk),
         ))?;
         Ok(())
     }
@@ -156,19 +171,24 @@ impl Store {
         })
     }
 
-    /// Removes a layer and every record that speaks of it. One that is not there is no error.
+    /// Removes a layer, every record that speaks of it, and the lazy layers that lie on it. One that is not there is no error.
     ///
     /// Nobody may be using it.
     pub fn remove_layer(&self, id: LayerId) -> Result<()> {
         // With a session, so that the directory is found should this process be killed in between.
         let session = self.session()?;
         self.db().write("remove a layer", |work| {
-            work.prepare_cached(
-                "DELETE FROM records WHERE id IN (SELECT record FROM record_layers WHERE layer = ?1)",
-            )?
-            .execute([id])?;
-            work.prepare_cached("DELETE FROM layers WHERE id = ?1")?
-                .execute([id])?;
+            // Without it those that lie on it can no more be unpacked.
+            let doomed = "WITH RECURSIVE doomed (id) AS (
+                              SELECT ?1 UNION SELECT layers.id FROM layers JOIN doomed ON below = doomed.id WHERE state = 0)";
+            work.execute(
+                &format!(
+                    "{doomed} DELETE FROM records WHERE id IN
+                     (SELECT record FROM record_layers WHERE layer IN doomed)"
+                ),
+                [id],
+            )?;
+            work.execute(&format!("{doomed} DELETE FROM layers WHERE id IN doomed"), [id])?;
             Ok(())
         })?;
         let (home, grave) = (self.layer_home(id), session.fresh_path());
@@ -181,7 +201,7 @@ impl Store {
 
     /// Compares a layer's files with what its row says, after the machine has been booted anew.
     pub(crate) fn check_suspect_layer(&self, id: LayerId, bytes: u64, entries: u64) -> Result<()> {
-        if measure(&self.layer_home(id).join("fs")).is_ok_and(|found| found == Usage { bytes, entries }) {
+        if measure(&self.layer_home(id).join("fs")).is_ok_and(|found| found.is(bytes, entries)) {
             return self.db().write("note a sound layer", |work| {
                 work.execute(
                     "UPDATE layers SET state = ?2 WHERE id = ?1 AND state = ?3",
@@ -190,9 +210,14 @@ impl Store {
                 Ok(())
             });
         }
+        Err(self.drop_damaged_layer(id)?)
+    }
+
+    /// Removes a layer that is not what it was.
+    pub(crate) fn drop_damaged_layer(&self, id: LayerId) -> Result<Error> {
         self.remove_layer(id)?;
         self.notice(Notice::DamagedLayer(id));
-        Err(Error::DamagedLayer(id))
+        Ok(Error::DamagedLayer(id))
     }
 }
 
@@ -207,6 +232,19 @@ fn find_by_chain(work: &Transaction<'_>, chain_id: &Digest) -> rusqlite::Result<
         .optional()
 }
 
+/// Takes the condemnation from a layer, and from those that it lies on.
+pub(crate) fn spare_layer(work: &Connection, id: LayerId) -> rusqlite::Result<()> {
+    let mut spare = work.prepare_cached(
+        "UPDATE layers SET condemned = NULL WHERE id = ?1 AND condemned IS NOT NULL RETURNING below",
+    )?;
+    let mut next = Some(id);
+    while let Some(id) = next {
+        // What is not condemned lies on nothing that is.
+        next = spare.query_row([id], |row| row.get(0)).optional()?.flatten();
+    }
+    Ok(())
+}
+
 fn to_sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -214,7 +252,12 @@ fn to_sql(number: u64) -> i64 {
 /// Counts what is below a directory, and the lengths of its files.
 fn measure(path: &Path) -> Result<Usage> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut usage = Usage::default();
+    // The home, the directory of the files, and the digests that will be kept beside them.
+    let mut usage = Usage {
+        disk: 3 * DIRECTORY,
+        ..Usage::default()
+    };
+    let mut links = HashSet::new();
     let mut todo = vec![path.to_owned()];
     while let Some(path) = todo.pop() {
         let dir = rustix::fs::openat(rustix::fs::CWD, &path, flags, Mode::empty());
@@ -233,10 +276,14 @@ fn measure(path: &Path) -> Result<Usage> {
                 kind = FileType::from_raw_mode(stat.st_mode);
                 if kind == FileType::RegularFile {
                     usage.bytes += stat.st_size.unsigned_abs();
+                    if stat.st_nlink == 1 || links.insert(stat.st_ino) {
+                        usage.disk += stat.st_blocks.unsigned_abs() * 512;
+                    }
                 }
             }
             if kind == FileType::Directory {
                 use std::os::unix::ffi::OsStrExt;
+                usage.disk += DIRECTORY;
                 todo.push(path.join(std::ffi::OsStr::from_bytes(name.to_bytes())));
             }
         }

@@ -31,12 +31,20 @@ pub enum Error {
         source: rusqlite::Error,
     },
     /// The database file is damaged beyond what SQLite can read.
-    #[error("the store's database {path:?} is damaged; remove the store's folder to start with an empty one")]
+    #[error("the store's database {path:?} is damaged; it is mended when the store is opened the next time")]
     DamagedDatabase {
         /// The database file.
         path: PathBuf,
         /// What SQLite says.
         source: rusqlite::Error,
+    },
+    /// The database file is damaged, and cannot be mended while others use it.
+    #[error(
+        "the store's database {path:?} is damaged, and running builds use it; it can be mended when they have ended"
+    )]
+    DamagedInUse {
+        /// The database file.
+        path: PathBuf,
     },
     /// The database belongs to another program.
     #[error("{path:?} was made by another program, so its folder is not a store")]
@@ -102,8 +110,8 @@ pub enum Error {
     /// The layer is known, but its files have not been fetched.
     #[error("layer {0} is not unpacked")]
     NotUnpacked(LayerId),
-    /// The files of a layer were lost in a crash of the machine. The layer has been removed.
-    #[error("the files of layer {0} were lost in a crash of the machine; it has been removed from the store")]
+    /// Files of a layer are lost. The layer has been removed.
+    #[error("layer {0} has lost files; it has been removed from the store")]
     DamagedLayer(LayerId),
     /// A text is not a layer id.
     #[error("{0:?} is not a layer id: base 36 digits, the first not zero")]
@@ -123,8 +131,13 @@ impl Error {
                     io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
                 )
             }
-            Error::Database { source, .. } => {
-                source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+            // Where the shared memory of the log cannot be made, SQLite says no more than that.
+            Error::Database {
+                source: rusqlite::Error::SqliteFailure(code, _),
+                ..
+            } => {
+                code.code == rusqlite::ErrorCode::DiskFull
+                    || code.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
             }
             _ => false,
         }
@@ -150,16 +163,6 @@ pub(crate) enum Fault {
     Sql(rusqlite::Error),
     /// Another one.
     Store(Error),
-}
-
-impl Fault {
-    /// Says what was tried.
-    pub(crate) fn into_error(self, action: &'static str) -> Error {
-        match self {
-            Fault::Sql(source) => Error::Database { action, source },
-            Fault::Store(error) => error,
-        }
-    }
 }
 
 impl From<rusqlite::Error> for Fault {

@@ -12,7 +12,7 @@ use crate::db::{Db, lock, now};
 use crate::error::Result;
 
 /// Seconds for which a written time is good enough, so that a build that follows soon writes nothing at all.
-const GRANULARITY: i64 = 600;
+pub(crate) const GRANULARITY: i64 = 600;
 
 /// One thing that was used.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -14,8 +14,10 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::blob::BlobDescriptor;
+use crate::collect::Kind;
 use crate::compress::Compression;
 use crate::db::{self, now};
+use crate::draft::spare_layer;
 use crate::error::{Error, Result};
 use crate::last_use::Used;
 use crate::state::State;
@@ -43,6 +45,8 @@ pub struct LayerMeta {
     pub chain_id: Option<Digest>,
     /// Digest of the uncompressed archive.
     pub diff_id: Option<Digest>,
+    /// What it holds.
+    pub kind: Kind,
 }
 
 /// A layer whose files are not here yet.
@@ -58,6 +62,8 @@ pub struct LazyLayer {
     pub descriptor: BlobDescriptor,
     /// Where the archive comes from, in the caller's words.
     pub origin: String,
+    /// The layer below it in its image: it stays as long as this one does.
+    pub below: Option<LayerId>,
     /// For people.
     pub description: String,
 }
@@ -183,7 +189,7 @@ impl FromSql for LayerId {
 }
 
 impl Store {
-    /// Whether the layer is known, lazy or not.
+    /// Whether the layer is known, lazy or not, and not condemned.
     pub fn layer_exists(&self, id: LayerId) -> Result<bool> {
         self.layers_exist(&[id])
     }
@@ -191,7 +197,8 @@ impl Store {
     /// Whether all of them are known.
     pub fn layers_exist(&self, ids: &[LayerId]) -> Result<bool> {
         self.db().read("look for layers", |db| {
-            let mut statement = db.prepare_cached("SELECT 1 FROM layers WHERE id = ?1")?;
+            let mut statement =
+                db.prepare_cached("SELECT 1 FROM layers WHERE id = ?1 AND condemned IS NULL")?;
             for id in ids {
                 if !statement.exists([id])? {
                     return Ok(false);
@@ -241,8 +248,12 @@ impl Store {
             State::Suspect => self.check_suspect_layer(id, bytes, entries)?,
             State::Fresh | State::Sound => {}
         }
+        let path = self.layer_home(id).join("fs");
+        if !path.is_dir() {
+            return Err(self.drop_damaged_layer(id)?);
+        }
         self.inner().last_uses.note(used, || Used::Layer(id));
-        Ok(self.layer_home(id).join("fs"))
+        Ok(path)
     }
 
     /// The directories of a tree's layers, the lowest first.
@@ -310,16 +321,17 @@ impl Store {
 }
 
 fn known_layer(db: &Connection, layer: &LazyLayer) -> rusqlite::Result<Option<LayerId>> {
-    db.prepare_cached("SELECT id FROM layers WHERE chain_id = ?1 AND origin = ?2")?
+    db.prepare_cached("SELECT id FROM layers WHERE chain_id = ?1 AND origin = ?2 AND condemned IS NULL")?
         .query_row((layer.chain_id.as_bytes(), &layer.origin), |row| row.get(0))
         .optional()
 }
 
 fn add_lazy(work: &Connection, layer: &LazyLayer) -> rusqlite::Result<LayerId> {
     let sql =
-        "INSERT INTO layers (chain_id, diff_id, state, origin, description, bytes, entries, created, used)
-               VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6, ?6)
-               ON CONFLICT (chain_id) DO UPDATE SET origin = excluded.origin RETURNING id";
+        "INSERT INTO layers (chain_id, diff_id, state, origin, description, bytes, entries, created, used, below)
+               VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6, ?6, ?7)
+               ON CONFLICT (chain_id) DO UPDATE
+               SET origin = excluded.origin, below = excluded.below, condemned = NULL RETURNING id";
     let (chain_id, diff_id) = (layer.chain_id.as_bytes(), layer.diff_id.as_bytes());
     let row = (
         chain_id,
@@ -328,8 +340,12 @@ fn add_lazy(work: &Connection, layer: &LazyLayer) -> rusqlite::Result<LayerId> {
         &layer.origin,
         &layer.description,
         now(),
+        layer.below,
     );
     let id = work.prepare_cached(sql)?.query_row(row, |row| row.get(0))?;
+    if let Some(below) = layer.below {
+        spare_layer(work, below)?;
+    }
     let blob = LayerBlob {
         compression: layer.compression,
         descriptor: layer.descriptor.clone(),

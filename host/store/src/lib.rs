@@ -5,11 +5,14 @@
 
 mod account;
 mod blob;
+mod collect;
 mod db;
 mod draft;
 mod error;
 mod last_use;
 mod layer;
+mod lease;
+mod mend;
 mod notice;
 mod owners;
 mod record;
@@ -22,6 +25,7 @@ mod value;
 
 pub use account::{Account, Subject};
 pub use blob::{BlobDescriptor, BlobReader, BlobWriter};
+pub use collect::{Compare, Filter, Item, Kind, Limits, PruneOptions, Pruned, Space, bytes_on_disk};
 pub use draft::LayerDraft;
 pub use error::{Error, Result};
 pub use layer::{LayerBlob, LayerId, LayerInfo, LayerMeta, LazyLayer, Tree};

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use crate::LayerId;
 use crate::db::{self, now};
+use crate::draft::spare_layer;
 use crate::error::{Error, Fault, Result};
 use crate::last_use::Used;
 use crate::notice::Notice;
@@ -153,6 +154,7 @@ fn set_layers(work: &Transaction<'_>, id: &Digest, layers: &[LayerId]) -> Result
         if !present.exists([layer])? {
             return Err(Error::NoSuchLayer(*layer).into());
         }
+        spare_layer(work, *layer)?;
         insert.execute((id.as_bytes(), layer))?;
     }
     Ok(())

@@ -53,6 +53,15 @@ pub(crate) fn boot_id() -> String {
         .unwrap_or_default()
 }
 
+/// Reads the epoch (lease.rs).
+pub(crate) fn epoch(connection: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch'";
+    Ok(connection
+        .query_row(sql, [], |row| row.get(0))
+        .optional()?
+        .unwrap_or(0))
+}
+
 /// Reads the boot in which the store was last written.
 pub(crate) fn last_boot(connection: &Connection) -> rusqlite::Result<Option<String>> {
     connection

@@ -5,8 +5,12 @@
 //! blobs/sha256/<hex>   content by digest
 //! layers/<id>/fs       files of a layer, one overlayfs upper directory
 //! tmp/<session>/       temporary names of a living process (temp.rs)
+//! leases/<epoch>       locked by those who may use what was not condemned then (lease.rs)
 //! index/, compiled/    files of the callers' own, which they can make again
 //! owners               whose the files of the layers are, if not root's (owners.rs)
+//! cache-mounts/<key>/<number>/
+//!                      the callers' too: `fs`, and `lock`, on which a user holds a lock; `about` says what it is for,
+//!                      `size` is ours
 //! ```
 //!
 //! Knows nothing of what its callers keep in it.
@@ -24,6 +28,8 @@ use lapstrake_llb::Digest;
 use crate::db::{self, Db, lock};
 use crate::error::{Error, Result};
 use crate::last_use::LastUses;
+use crate::lease::{self, Lease};
+use crate::mend;
 use crate::notice::Notice;
 use crate::temp::{Session, TempDir};
 use crate::{owners, state, sweep};
@@ -44,6 +50,9 @@ pub(crate) struct Inner {
     closing: Arc<AtomicBool>,
     pub(crate) last_uses: LastUses,
     notices: Mutex<Vec<Notice>>,
+    lease: Mutex<Lease>,
+    /// Held until the end: the database is not replaced meanwhile.
+    _gate: File,
 }
 
 impl Store {
@@ -54,20 +63,19 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self> {
         // Mounts and helper processes do not share the working directory.
         let root = &std::path::absolute(root).map_err(Error::io("find", root))?;
-        let path = root.join("db.sqlite");
-        let db = match Db::open(&path)? {
-            Some(db) => {
-                owners::check(root)?;
-                db
-            }
-            None => {
-                create(root, &path)?;
-                Db::open(&path)?
-                    .ok_or_else(|| Error::io("open", &path)(io::Error::from(io::ErrorKind::NotFound)))?
-            }
-        };
+        // Before anything is mended by somebody who sees other owners.
+        if root.join("db.sqlite").exists() {
+            owners::check(root)?;
+        }
+        let (opened, notice) = open_database(root)?;
+        let Opened {
+            db,
+            gate,
+            last_boot,
+            lease,
+        } = opened;
         let boot = state::boot_id();
-        if db.read("read the last boot", state::last_boot)?.as_deref() != Some(boot.as_str()) {
+        if last_boot.as_deref() != Some(boot.as_str()) {
             db.write("note the boot", |work| Ok(state::enter_boot(work, &boot)?))?;
         }
         let inner = Inner {
@@ -77,7 +85,9 @@ impl Store {
             sweeper: Mutex::default(),
             closing: Arc::default(),
             last_uses: LastUses::default(),
-            notices: Mutex::default(),
+            notices: Mutex::new(notice.into_iter().collect()),
+            lease: Mutex::new(lease),
+            _gate: gate,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -120,6 +130,11 @@ impl Store {
         std::mem::take(&mut *lock(&self.inner.notices))
     }
 
+    /// Whether the database was found damaged, so that the store has to be opened anew.
+    pub fn is_damaged(&self) -> bool {
+        mend::is_needed(&self.inner.root.join("db.sqlite"))
+    }
+
     /// Removes what killed processes left and waits for it.
     pub fn sweep(&self) -> Result<sweep::Swept> {
         if let Some(thread) = lock(&self.inner.sweeper).take() {
@@ -127,6 +142,20 @@ impl Store {
         }
         let (session, _) = self.start_session()?;
         sweep::sweep(&self.inner.root, &self.inner.db, &session, &|| true)
+    }
+
+    /// Whether this store value has written anything but rows.
+    pub(crate) fn has_session(&self) -> bool {
+        lock(&self.inner.session).is_some()
+    }
+
+    pub(crate) fn leases_dir(&self) -> PathBuf {
+        self.inner.root.join("leases")
+    }
+
+    /// Holds another lease in place of the one that was held.
+    pub(crate) fn hold_lease(&self, lease: Lease) {
+        *lock(&self.inner.lease) = lease;
     }
 
     pub(crate) fn inner(&self) -> &Inner {
@@ -200,6 +229,58 @@ impl std::fmt::Debug for Store {
     }
 }
 
+/// An opened database, and what it says at first.
+struct Opened {
+    db: Db,
+    gate: File,
+    last_boot: Option<String>,
+    lease: Lease,
+}
+
+/// Opens the database, mends it where it is damaged, and makes it where there is none.
+fn open_database(root: &Path) -> Result<(Opened, Option<Notice>)> {
+    let path = root.join("db.sqlite");
+    let mut notice = None;
+    for _ in 0..2 {
+        if !mend::is_needed(&path) {
+            match try_open(root, &path) {
+                Err(Error::DamagedDatabase { .. }) => {}
+                other => return Ok((other?, notice)),
+            }
+        }
+        notice = mend::mend(root)?.or(notice);
+    }
+    Ok((try_open(root, &path)?, notice))
+}
+
+fn try_open(root: &Path, path: &Path) -> Result<Opened> {
+    let leases = root.join("leases");
+    let missing = || Error::io("open", path)(io::Error::from(io::ErrorKind::NotFound));
+    // Keeps the database from being replaced.
+    let mut opened = None;
+    if let Some(gate) = lease::enter(&leases)? {
+        opened = Db::open(path)?.map(|db| (db, gate));
+    }
+    let (db, gate) = match opened {
+        Some(opened) => opened,
+        None => {
+            create(root, path)?;
+            let gate = lease::enter(&leases)?.ok_or_else(missing)?;
+            (Db::open(path)?.ok_or_else(missing)?, gate)
+        }
+    };
+    let (last_boot, epoch) = db.read("read the last boot", |db| {
+        Ok((state::last_boot(db)?, state::epoch(db)?))
+    })?;
+    Ok(Opened {
+        db,
+        gate,
+        last_boot,
+        // Before anything is looked for.
+        lease: Lease::take(&leases, epoch)?,
+    })
+}
+
 /// Makes the folders and the database, one process after another.
 fn create(root: &Path, database: &Path) -> Result<()> {
     // A layer may hold programs that run as their owner: nobody else reaches them.
@@ -220,7 +301,7 @@ fn create(root: &Path, database: &Path) -> Result<()> {
     let path = root.join("lock");
     let guard = private(&path)?;
     guard.lock().map_err(Error::io("lock", &path))?;
-    for folder in ["blobs/sha256", "layers", "tmp", "index", "compiled"] {
+    for folder in ["blobs/sha256", "layers", "tmp", "index", "compiled", "leases"] {
         make(&root.join(folder))?;
     }
     for folder in ["layers", "tmp"] {

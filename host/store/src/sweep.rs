@@ -59,7 +59,7 @@ pub(crate) fn sweep_apart(root: &Path, own: &Session, keep_going: &dyn Fn() -> b
 }
 
 /// Moves layer directories without a row into the session.
-fn bury_orphans(root: &Path, db: &Db, own: &Session) -> Result<Vec<PathBuf>> {
+pub(crate) fn bury_orphans(root: &Path, db: &Db, own: &Session) -> Result<Vec<PathBuf>> {
     let layers = root.join("layers");
     db.write("look for layers without rows", |work| {
         let mut statement = work.prepare("SELECT id FROM layers WHERE state <> ?1")?;

@@ -125,7 +125,7 @@ fn after_a_crash_of_the_machine_what_was_lost_is_found() {
     let key = Digest::of(b"key");
     store.save_record(&[key], &key, b"", &layers, "").unwrap();
     fs::write(store.layer_dir(layers[1]).unwrap().join("dir/file"), "").unwrap();
-    fs::write(store.blob_path(&bad), "").unwrap();
+    truncate_unseen(&store.blob_path(&bad));
     assert!(store.open_blob(&bad).is_ok(), "the machine has not crashed");
     drop(store);
 
@@ -149,8 +149,150 @@ fn after_a_crash_of_the_machine_what_was_lost_is_found() {
 
     // What was checked once is not checked again.
     let store = Store::open(home.path()).unwrap();
-    fs::write(store.blob_path(&good), "").unwrap();
+    truncate_unseen(&store.blob_path(&good));
     assert!(store.open_blob(&good).is_ok());
+    // What somebody has written to is.
+    fs::write(store.blob_path(&good), "").unwrap();
+    assert!(matches!(store.open_blob(&good), Err(Error::CorruptBlob { .. })));
+}
+
+/// Empties a file as a crash of the machine may: its time stays.
+fn truncate_unseen(path: &Path) {
+    let time = fs::metadata(path).unwrap().modified().unwrap();
+    let file = fs::File::create(path).unwrap();
+    file.set_modified(time).unwrap();
+}
+
+#[test]
+fn a_layer_whose_files_are_gone_is_found_said_and_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(home.path()).unwrap();
+    let layer = store.new_layer().unwrap().commit(&LayerMeta::default()).unwrap();
+    let key = Digest::of(b"key");
+    store.save_record(&[key], &key, b"", &[layer], "").unwrap();
+    fs::remove_dir_all(home.path().join("layers").join(layer.to_string())).unwrap();
+    assert!(matches!(store.layer_dir(layer), Err(Error::DamagedLayer(_))));
+    assert_eq!(store.take_notices(), [Notice::DamagedLayer(layer)]);
+    assert_eq!(store.find_record(&key).unwrap(), None);
+}
+
+/// A store with so many records, each of a layer, that its database has many pages.
+fn with_records(root: &Path, count: u32) -> Vec<Digest> {
+    let store = Store::open(root).unwrap();
+    (0..count)
+        .map(|n| {
+            let key = Digest::of(&n.to_le_bytes());
+            let draft = store.new_layer().unwrap();
+            fs::write(draft.dir().join("file"), n.to_string()).unwrap();
+            let layer = draft.commit(&LayerMeta::default()).unwrap();
+            store
+                .save_record(&[key], &key, &[n as u8; 1000], &[layer], "")
+                .unwrap();
+            key
+        })
+        .collect()
+}
+
+/// Moves the log into the database, so that damage to the file counts.
+fn settle(root: &Path) {
+    let db = rusqlite::Connection::open(root.join("db.sqlite")).unwrap();
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .unwrap();
+}
+
+#[test]
+fn a_damaged_database_is_mended_with_what_can_be_read() {
+    use std::os::unix::fs::FileExt;
+    let home = tempfile::tempdir().unwrap();
+    let keys = with_records(home.path(), 200);
+    settle(home.path());
+    let path = home.path().join("db.sqlite");
+    let pages = fs::metadata(&path).unwrap().len() / 4096;
+    assert!(pages > 60, "{pages}");
+    let whole = fs::read(&path).unwrap();
+    let mut found = Vec::new();
+    for damaged in (1..pages).step_by(7) {
+        for name in ["db.sqlite-wal", "db.sqlite-shm"] {
+            let _ = fs::remove_file(home.path().join(name));
+        }
+        fs::write(&path, &whole).unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.write_all_at(&[0xaa; 4096], damaged * 4096).unwrap();
+        drop(file);
+        // Found at the opening or when the page is read; after that the store works, whatever the page was.
+        let look = || -> lapstrake_store::Result<usize> {
+            let store = Store::open(home.path())?;
+            let records = store.find_records(&keys)?;
+            let mut good = 0;
+            for record in records.into_iter().flatten() {
+                assert_eq!(record.payload.len(), 1000);
+                good += 1;
+            }
+            store.save_record(&keys[..1], &keys[0], b"again", &[], "")?;
+            store.usage()?;
+            Ok(good)
+        };
+        let good = match look() {
+            Err(Error::DamagedDatabase { .. }) => look().unwrap(),
+            other => other.unwrap(),
+        };
+        found.push(good);
+    }
+    let best = found.iter().max().unwrap();
+    assert!(*best >= 190, "one page holds few records: {found:?}");
+    assert!(
+        found.iter().filter(|count| **count >= 150).count() > found.len() / 2,
+        "most rows survive: {found:?}"
+    );
+}
+
+#[test]
+fn a_truncated_database_is_mended_and_its_layers_are_not_mixed_up() {
+    let home = tempfile::tempdir().unwrap();
+    let keys = with_records(home.path(), 50);
+    settle(home.path());
+    let path = home.path().join("db.sqlite");
+    let length = fs::metadata(&path).unwrap().len();
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(length / 3)
+        .unwrap();
+    let open = || -> lapstrake_store::Result<Store> {
+        let store = Store::open(home.path())?;
+        store.find_records(&keys)?;
+        store.usage()?;
+        Ok(store)
+    };
+    let store = match open() {
+        Err(Error::DamagedDatabase { .. }) => open().unwrap(),
+        other => other.unwrap(),
+    };
+    // A new layer gets no name that a lost one had.
+    let layer = store.new_layer().unwrap().commit(&LayerMeta::default()).unwrap();
+    assert!(layer > "1e".parse().unwrap(), "{layer}");
+    store
+        .prune(&lapstrake_store::PruneOptions {
+            all: true,
+            ..Default::default()
+        })
+        .unwrap();
+    assert_eq!(fs::read_dir(home.path().join("layers")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_database_in_use_is_not_replaced() {
+    let home = tempfile::tempdir().unwrap();
+    let keys = with_records(home.path(), 3);
+    let other = Store::open(home.path()).unwrap();
+    fs::write(home.path().join("db.found-damaged"), "").unwrap();
+    let error = Store::open(home.path()).unwrap_err();
+    assert!(matches!(error, Error::DamagedInUse { .. }), "{error:?}");
+    drop(other);
+    let store = Store::open(home.path()).unwrap();
+    assert_eq!(store.take_notices().len(), 1);
+    assert!(store.find_records(&keys).unwrap().iter().all(Option::is_some));
 }
 
 #[test]
@@ -165,7 +307,7 @@ fn a_blob_without_a_row_is_checked_before_it_is_used() {
 }
 
 #[test]
-fn a_database_that_is_none_of_ours_is_left_alone() {
+fn a_database_that_is_none_of_ours_is_set_aside_or_left_alone() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("db.sqlite");
     fs::write(
@@ -173,8 +315,14 @@ fn a_database_that_is_none_of_ours_is_left_alone() {
         "this is not a database, but it is long enough to be taken for one".repeat(40),
     )
     .unwrap();
-    let error = Store::open(home.path()).unwrap_err();
-    assert!(matches!(error, Error::DamagedDatabase { .. }), "{error:?}");
+    let store = Store::open(home.path()).unwrap();
+    assert!(matches!(
+        store.take_notices().as_slice(),
+        [Notice::MendedDatabase { rows: 0, .. }]
+    ));
+    let aside = fs::read_to_string(home.path().join("db.sqlite.damaged")).unwrap();
+    assert!(aside.starts_with("this is not a database"));
+    drop(store);
 
     fs::remove_file(&path).unwrap();
     rusqlite::Connection::open(&path)

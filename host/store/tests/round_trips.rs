@@ -26,6 +26,7 @@ fn lazy(name: &str) -> LazyLayer {
         compression: Compression::Gzip,
         descriptor: descriptor(name),
         origin: "{}".to_owned(),
+        below: None,
         description: name.to_owned(),
     }
 }

@@ -4,8 +4,11 @@
 mod answers;
 mod convert;
 mod doctor;
+mod du;
 mod interrupt;
 mod privilege;
+mod prune;
+mod repair;
 mod words;
 
 use std::io::Write;
@@ -104,6 +107,8 @@ fn run(words: Words) -> Result<ExitCode, Failure> {
         Command::Doctor(words) => return doctor::doctor(&words, &place),
         Command::Build(words) => build(*words, &place),
         Command::Llb(words) => llb(*words, &place),
+        Command::Du(words) => du::run(&words, &place),
+        Command::Prune(words) => prune::run(&words, &place),
         Command::Version => {
             writeln!(std::io::stdout(), "lapstrake {}", env!("CARGO_PKG_VERSION"))?;
             Ok(())
@@ -163,6 +168,7 @@ impl Place {
             },
             oci_runtime: config.oci_runtime.clone(),
             debug: self.debug,
+            gc: config.gc.limits().map_err(|error| usage(&error))?,
         };
         Ok(Engine::open(&self.root()?, options)?)
     }
@@ -197,8 +203,11 @@ fn build(words: BuildWords, place: &Place) -> Result<(), Failure> {
         return answers::print(&answer, format);
     }
     let outputless = options.outputs.is_empty();
-    let engine = place.engine(&config)?;
-    let outcome = with_display(mode, |client| engine.build(&options, client))?;
+    let outcome = repair::until_sound(
+        || place.engine(&config),
+        |engine| with_display(mode, |client| engine.build(&options, client)),
+        repair::can_be_repeated(&options),
+    )?;
     report(&outcome, quiet, iidfile, metadata_file)?;
     if outputless && !quiet && matches!(mode, Mode::Auto | Mode::Tty | Mode::Plain) {
         writeln!(

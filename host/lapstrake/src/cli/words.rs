@@ -41,6 +41,10 @@ pub enum Command {
     Build(Box<BuildWords>),
     /// Print the graph of a build without running anything
     Llb(Box<LlbWords>),
+    /// Show what the build cache takes on disk
+    Du(DuWords),
+    /// Remove build cache
+    Prune(PruneWords),
     /// Say what this machine can do for builds, and what to change
     Doctor(DoctorWords),
     /// Print the version
@@ -222,6 +226,56 @@ pub struct DoctorWords {
     /// How the findings are written
     #[arg(long, value_enum, default_value = "text")]
     pub format: AnswerFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct DuWords {
+    /// Only what this is true of: until=24h, type=T, id=ID, description~=TEXT, inuse, mutable, immutable
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub filter: Vec<String>,
+
+    /// How it is written
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: AnswerFormat,
+
+    /// Tell all that is known of each entry
+    #[arg(long)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PruneWords {
+    /// Also what frontends and the store itself keep
+    #[arg(short, long)]
+    pub all: bool,
+
+    /// Only what this is true of: until=24h, type=T, id=ID, description~=TEXT, inuse, mutable, immutable
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub filter: Vec<String>,
+
+    /// Keep this much, the most recently used
+    #[arg(long, value_name = "SIZE", alias = "keep-storage")]
+    pub reserved_space: Option<String>,
+
+    /// Remove until the cache takes no more than this
+    #[arg(long, value_name = "SIZE")]
+    pub max_used_space: Option<String>,
+
+    /// Remove until the disk has this much free
+    #[arg(long, value_name = "SIZE")]
+    pub min_free_space: Option<String>,
+
+    /// Do not ask
+    #[arg(short, long)]
+    pub force: bool,
+
+    /// Only tell what would go
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Tell all that is known of each entry
+    #[arg(long)]
+    pub verbose: bool,
 }
 
 /// How the answer of a call is written.

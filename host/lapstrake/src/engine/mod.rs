@@ -22,6 +22,7 @@ pub use build_file::BuildFileError;
 pub use export::{Exported, Outcome};
 
 use crate::error::Error;
+use crate::gc::GcLimits;
 use crate::options::{BuildOptions, CompileOptions};
 use crate::progress::Sink;
 
@@ -41,6 +42,8 @@ pub struct EngineOptions {
     pub oci_runtime: Option<PathBuf>,
     /// Whether frontends' debug messages are shown.
     pub debug: bool,
+    /// What the store may take when a build has ended; none: no garbage is collected.
+    pub gc: Option<GcLimits>,
 }
 
 /// The engine, over one store.
@@ -154,6 +157,14 @@ impl Engine {
     /// # Errors
     /// Whatever went wrong first; what ran has ended, and nothing half-written is left.
     pub fn build(&self, options: &BuildOptions, client: &Client) -> Result<Outcome, Error> {
+        let outcome = self.build_only(options, client);
+        // What was used is noted in one write; a note that is lost costs a little order in the garbage collection.
+        let _ = self.store.flush();
+        self.collect(client);
+        outcome
+    }
+
+    fn build_only(&self, options: &BuildOptions, client: &Client) -> Result<Outcome, Error> {
         let build = Arc::new(Build::new(self, options, client)?);
         let compiled = self.compile_in(&build, &options.compile)?;
         let roots: Vec<_> = compiled.images.iter().filter_map(|image| image.root).collect();
@@ -163,10 +174,17 @@ impl Engine {
             let output = image.root.and_then(|_| outputs.next());
             results.push((image, output));
         }
-        let outcome = export::export(&build, options, results);
-        // What was used is noted in one write; a note that is lost costs a little order in the garbage collection.
-        let _ = self.store.flush();
-        outcome
+        export::export(&build, options, results)
+    }
+
+    /// Keeps the store within its limits. A failure is none of the build's: the next one tries again.
+    fn collect(&self, client: &Client) {
+        let Some(gc) = self.options.gc.filter(|_| !client.cancel.is_cancelled()) else {
+            return;
+        };
+        if let Ok(space) = self.store.space() {
+            let _ = self.store.collect(&gc.on(space));
+        }
     }
 
     /// Asks a frontend something else than a build: `check`, `outline`, `targets`, `describe` or a name of its own.

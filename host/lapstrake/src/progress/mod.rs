@@ -14,6 +14,7 @@ use std::str::FromStr;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 pub use event::*;
+pub(crate) use steps::bytes;
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

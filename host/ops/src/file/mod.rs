@@ -224,8 +224,7 @@ impl Work<'_> {
         }
         let meta = LayerMeta {
             description: self.description.to_owned(),
-            chain_id: None,
-            diff_id: None,
+            ..LayerMeta::default()
         };
         let listed = shared.is_some_and(|shared| shared.written.keep(&draft));
         let layer = draft.commit(&meta)?;

@@ -243,6 +243,7 @@ impl ImageStore {
                 compression: layer.compression,
                 descriptor: layer.descriptor.clone(),
                 origin,
+                below: layers.last().copied(),
                 description: image.reference.clone(),
             };
             layers.push(self.inner.store.add_lazy_layer(&lazy)?);

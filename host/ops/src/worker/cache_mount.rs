@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use lapstrake_llb::{CacheSharing, Digest};
 
 use crate::error::{Error, Result};
+use crate::locks::is_still_at;
 
 /// How often a waiting user looks again.
 const PATIENCE: Duration = Duration::from_millis(25);
@@ -29,6 +30,8 @@ pub(super) struct Wanted<'a> {
     /// Mounts of one key are one directory.
     pub(super) key: Digest,
     pub(super) sharing: CacheSharing,
+    /// What it is for, to tell people.
+    pub(super) about: &'a str,
     /// Fills a new one: gets an empty directory.
     pub(super) seed: &'a dyn Fn(&Path) -> Result<()>,
 }
@@ -80,6 +83,8 @@ impl CacheMounts {
             let directory = home.join("fs");
             if !directory.exists() {
                 let draft = temporary()?;
+                // People can do without it.
+                let _ = fs::write(home.join("about"), wanted.about);
                 let files = draft.path().join("fs");
                 fs::create_dir(&files).map_err(fail(&files))?;
                 rustix::fs::chmod(&files, 0o755.into()).map_err(|error| fail(&files)(error.into()))?;
@@ -116,12 +121,19 @@ impl CacheMounts {
                 .create(true)
                 .truncate(false)
                 .open(&path);
-            let file = file.map_err(fail(&path))?;
+            let file = match file {
+                // It was collected just now.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !home.exists() => continue,
+                other => other.map_err(fail(&path))?,
+            };
             let locked = match sharing {
                 CacheSharing::Shared => file.try_lock_shared(),
                 CacheSharing::Private | CacheSharing::Locked => file.try_lock(),
             };
             match locked {
+                Ok(()) if !is_still_at(&file, &path).map_err(fail(&path))? => {
+                    // It was collected meanwhile: whoever comes next would lock another file.
+                }
                 Ok(()) => return Ok((home, file)),
                 Err(TryLockError::Error(source)) => return Err(fail(&path)(source)),
                 Err(TryLockError::WouldBlock) if cancelled() => return Err(Error::Cancelled),
@@ -182,6 +194,7 @@ mod tests {
                 .map(|(key, sharing)| Wanted {
                     key: Digest::of(key.as_bytes()),
                     sharing: *sharing,
+                    about: "a test's",
                     seed: &|path| fs::write(path.join("seed"), "").map_err(fail(path)),
                 })
                 .collect();
@@ -270,6 +283,7 @@ mod tests {
         let wanted = Wanted {
             key: Digest::of(b"a"),
             sharing: Shared,
+            about: "",
             seed: &|_| Err(Error::Cancelled),
         };
         let temporary = || Ok(fixture.store.temp_dir()?);

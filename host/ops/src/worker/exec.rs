@@ -258,19 +258,21 @@ impl<'a> Step<'a> {
         let mut keys = Vec::new();
         for mount in &self.op.mounts {
             if let MountKind::Cache(cache) = &mount.kind {
-                keys.push((self.cache_key(cache)?, cache));
+                let about = format!("{} of {}", mount.target, self.vertex.metadata.name);
+                keys.push((self.cache_key(cache)?, cache, about));
             }
         }
         let seeds: Vec<_> = keys
             .iter()
-            .map(|(_, cache)| |path: &Path| self.seed(cache, path))
+            .map(|(_, cache, _)| |path: &Path| self.seed(cache, path))
             .collect();
         let wanted: Vec<_> = keys
             .iter()
             .zip(&seeds)
-            .map(|((key, cache), seed)| Wanted {
+            .map(|((key, cache, about), seed)| Wanted {
                 key: *key,
                 sharing: cache.sharing,
+                about,
                 seed,
             })
             .collect();

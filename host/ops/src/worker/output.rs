@@ -9,7 +9,7 @@ use lapstrake_llb::{Digest, Hasher};
 use lapstrake_solver::{PartHasher, StepContext};
 use lapstrake_store::content::{self, Selection};
 use lapstrake_store::tree::FileTree;
-use lapstrake_store::{LayerId, LayerMeta, Tree};
+use lapstrake_store::{Kind, LayerId, LayerMeta, Tree};
 
 use super::LocalWorker;
 use super::copy_out::copy_out;
@@ -69,6 +69,7 @@ impl LocalWorker {
         copy_out(&**local, Path::new(""), draft.dir()).map_err(Error::ReadTree)?;
         let id = draft.commit(&LayerMeta {
             description: "local directory".to_owned(),
+            kind: Kind::SourceLocal,
             ..LayerMeta::default()
         })?;
         self.store

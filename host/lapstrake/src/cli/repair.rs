@@ -1,0 +1,45 @@
+//! Tells what the store found damaged, and does again what failed because of it.
+//! Knows nothing of how damage is found or mended.
+
+use std::io::Write;
+
+use super::Failure;
+use crate::engine::Engine;
+use crate::options::{BuildFile, BuildOptions};
+
+/// What is damaged is removed when it is found, so that few attempts find all.
+const ATTEMPTS: usize = 4;
+
+/// Whether a build does the same when it is begun anew: not if it has read or written a stream.
+pub(super) fn can_be_repeated(options: &BuildOptions) -> bool {
+    !matches!(options.compile.file, BuildFile::Stdin) && !super::convert::takes_stdout(options)
+}
+
+/// Works with an engine; begins anew, over a store that was opened anew, if it failed and damage was found meanwhile.
+pub(super) fn until_sound<T>(
+    open: impl Fn() -> Result<Engine, Failure>,
+    work: impl Fn(&Engine) -> Result<T, Failure>,
+    repeat: bool,
+) -> Result<T, Failure> {
+    let mut attempt = 1;
+    loop {
+        let engine = open()?;
+        // What was found at the opening is mended.
+        tell(&engine)?;
+        let result = work(&engine);
+        let found = tell(&engine)? || engine.store().is_damaged();
+        match result {
+            Err(Failure::Engine(_)) if found && repeat && attempt < ATTEMPTS => attempt += 1,
+            other => return other,
+        }
+    }
+}
+
+/// Tells what was found. Whether there was something.
+fn tell(engine: &Engine) -> Result<bool, Failure> {
+    let notices = engine.store().take_notices();
+    for notice in &notices {
+        writeln!(std::io::stderr(), "warning: {notice}")?;
+    }
+    Ok(!notices.is_empty())
+}
