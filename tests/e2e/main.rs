@@ -13,3 +13,4 @@ mod outputs;
 mod progress;
 mod registry;
 mod secrets;
+mod why;

@@ -12,3 +12,4 @@ pub mod progress;
 pub mod report;
 pub mod spec;
 mod suggest;
+pub mod why;

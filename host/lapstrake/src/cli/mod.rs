@@ -4,6 +4,7 @@
 mod answers;
 mod convert;
 mod interrupt;
+mod why;
 mod words;
 
 use std::io::Write;
@@ -95,6 +96,7 @@ fn run(words: Words) -> Result<(), Failure> {
     match words.command {
         Command::Build(words) => build(*words, &place),
         Command::Llb(words) => llb(*words, &place),
+        Command::Why(words) => why::why(*words, &place),
         Command::Version => {
             writeln!(std::io::stdout(), "lapstrake {}", env!("CARGO_PKG_VERSION"))?;
             Ok(())

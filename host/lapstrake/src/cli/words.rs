@@ -41,6 +41,8 @@ pub enum Command {
     Build(Box<BuildWords>),
     /// Print the graph of a build without running anything
     Llb(Box<LlbWords>),
+    /// Tell why a step would run or not, without running anything
+    Why(Box<WhyWords>),
     /// Print the version
     Version,
 }
@@ -163,7 +165,7 @@ pub struct BuildWords {
     #[arg(long, conflicts_with = "call")]
     pub check: bool,
 
-    /// How --call writes its answer
+    /// How --call, or why, writes its answer
     #[arg(long, value_enum, default_value = "text")]
     pub format: AnswerFormat,
 
@@ -206,6 +208,21 @@ pub struct LlbWords {
     /// How the graph is written; pb is BuildKit's marshalled pb.Definition
     #[arg(long, value_enum, default_value = "text")]
     pub format: GraphFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct WhyWords {
+    #[command(flatten)]
+    pub build: BuildWords,
+
+    /// Step to explain: its label such as "build 2/5", a part of its name, or its digest's beginning [default: all
+    /// that would run]
+    #[arg(value_name = "STEP")]
+    pub step: Option<String>,
+
+    /// Tell everything, however long
+    #[arg(short, long)]
+    pub verbose: bool,
 }
 
 /// How the answer of a call is written.

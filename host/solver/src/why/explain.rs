@@ -1,6 +1,7 @@
 //! Goes through a graph as a solve would, and stops where that would execute.
 //! Knows nothing of how two keys are compared.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use lapstrake_llb::Digest;
@@ -40,6 +41,8 @@ pub(super) struct Explainer<'a, 'scope, 'env, W: Worker, R: Records> {
     wanted: usize,
     /// Records by definition keys.
     records: Vec<Option<Record>>,
+    /// Steps that would be executed, by the keys of their results.
+    expected: HashMap<Digest, usize>,
     pub standings: Vec<Option<Standing<W::Output>>>,
 }
 
@@ -50,6 +53,7 @@ impl<'a, 'scope, 'env, W: Worker, R: Records> Explainer<'a, 'scope, 'env, W, R> 
             run,
             wanted,
             records: Vec::new(),
+            expected: HashMap::new(),
             standings: (0..count).map(|_| None).collect(),
         }
     }
@@ -164,13 +168,14 @@ impl<'a, 'scope, 'env, W: Worker, R: Records> Explainer<'a, 'scope, 'env, W, R> 
             }
         }
         let contents = self.contents(node)?;
+        let mut content_key = None;
         if !ignore_cache
             && contents
                 .iter()
                 .any(|content| matches!(content, Content::Known(_)))
         {
-            let key = self.content_key(node, &contents);
-            match self.look_up(node, key)? {
+            content_key = self.content_key(node, &contents);
+            match self.look_up(node, content_key)? {
                 Lookup::Hit(hit) => return self.cached(hit, Found::Content, digests(&contents)),
                 Lookup::Lost(id) => lost = Some(id),
                 Lookup::Nothing => {}
@@ -188,6 +193,24 @@ impl<'a, 'scope, 'env, W: Worker, R: Records> Explainer<'a, 'scope, 'env, W, R> 
         };
         if standing.outputs.is_some() {
             return Ok(standing);
+        }
+        if !ignore_cache {
+            let keys = [resolved, content_key];
+            let same = keys
+                .iter()
+                .flatten()
+                .find_map(|key| self.expected.get(key).copied());
+            if let Some(same) = same {
+                let id = self.id(same);
+                let verdict = Verdict::Same(same);
+                return Ok(Standing {
+                    id,
+                    verdict,
+                    ..standing
+                });
+            }
+            self.expected
+                .extend(keys.into_iter().flatten().map(|key| (key, node)));
         }
         // Comparing looks at this node too, as it is known so far.
         standing.verdict = Verdict::Unneeded;
