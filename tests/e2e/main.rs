@@ -16,3 +16,4 @@ mod rootless;
 mod secrets;
 mod store_damage;
 mod store_life;
+mod why;

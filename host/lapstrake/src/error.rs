@@ -93,9 +93,35 @@ pub enum Error {
         /// What it knows.
         known: Vec<String>,
     },
+    /// The graph has no such step.
+    #[error("no step of this build is called {step:?}; its steps are:{}", listed(known))]
+    NoSuchStep {
+        /// What was asked for.
+        step: String,
+        /// What may have been meant.
+        near: Option<String>,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// Several steps are called so.
+    #[error("{step:?} is in the names of several steps:{}", listed(found))]
+    SeveralSteps {
+        /// What was asked for.
+        step: String,
+        /// Which.
+        found: Vec<String>,
+    },
     /// A signal, or whoever asked, ended it.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// Names, a line each.
+fn listed(names: &[String]) -> String {
+    let lines = names
+        .iter()
+        .map(|name| format!("\n    {}", name.replace(char::is_control, " ")));
+    lines.collect()
 }
 
 /// A frontend's failure with what it was asked about.
@@ -146,7 +172,10 @@ impl Error {
             Self::Store(_) => Kind::Environment,
             Self::Worker(error) => worker_kind(error),
             Self::Export(error) => export_kind(error),
-            Self::Secret { .. } | Self::UnknownCall { .. } => Kind::Usage,
+            Self::Secret { .. }
+            | Self::UnknownCall { .. }
+            | Self::NoSuchStep { .. }
+            | Self::SeveralSteps { .. } => Kind::Usage,
             Self::Interrupted => Kind::Interrupted,
         }
     }
@@ -164,6 +193,8 @@ impl Error {
             Self::Solve(failure) => return solve_hint(&failure.source),
             Self::Worker(error) => return error.hint().map(str::to_owned),
             Self::Frontend(failure) => return failure.hint.map(str::to_owned),
+            Self::NoSuchStep { near: Some(near), .. } => return Some(format!("did you mean {near:?}?")),
+            Self::SeveralSteps { .. } => "say more of the name, or the beginning of the digest",
             Self::Store(_) => "another state directory can be given with --root",
             _ => return None,
         };

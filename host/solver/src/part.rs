@@ -48,7 +48,7 @@ pub enum Value<'a> {
 }
 
 /// What the parts of a key are told to, one after another. What is kept MUST tell two values apart where what is
-/// hashed does.
+/// hashed does, so all values of one name MUST be of one kind.
 pub trait Parts {
     /// Takes one part.
     fn add(&mut self, role: Role, name: &'static str, of: &str, value: Value<'_>);
@@ -179,11 +179,7 @@ fn index(parts: &[Part]) -> (Vec<(&str, &str, usize)>, Index<'_>) {
 
 /// Lists what differs. Empty if and only if all that is in a key is the same, in the same order.
 pub fn changes(before: &[Part], after: &[Part]) -> Vec<PartChange> {
-    let in_key = |parts: &[Part]| {
-        let parts = parts.iter().filter(|part| part.role != Role::Note);
-        parts.cloned().collect::<Vec<_>>()
-    };
-    if before == after || in_key(before) == in_key(after) {
+    if before == after || in_key(before).eq(in_key(after)) {
         return Vec::new();
     }
     let ((old_order, old), (new_order, new)) = (index(before), index(after));
@@ -207,18 +203,24 @@ pub fn changes(before: &[Part], after: &[Part]) -> Vec<PartChange> {
         found.retain(|(role, _)| *role != Role::Opaque);
     }
     if found.is_empty() {
-        return vec![order(&in_key(before), &in_key(after))];
+        return vec![order(before, after)];
     }
     found.into_iter().map(|(_, change)| change).collect()
 }
 
+/// What is in a key of some parts, in its order.
+fn in_key(parts: &[Part]) -> impl Iterator<Item = (&str, &str, &str)> {
+    let parts = parts.iter().filter(|part| part.role != Role::Note);
+    parts.map(|part| (part.name.as_str(), part.of.as_str(), part.value.as_str()))
+}
+
 /// The change of lists that hold the same in another order: what stood elsewhere, of the first name that did.
 fn order(before: &[Part], after: &[Part]) -> PartChange {
-    let moved = before.iter().zip(after).find(|(was, is)| was != is);
-    let name = moved.map_or("", |(was, _)| was.name.as_str());
+    let moved = in_key(before).zip(in_key(after)).find(|(was, is)| was != is);
+    let name = moved.map_or("", |(was, _)| was.0);
     let list = |parts: &[Part]| {
-        let parts = parts.iter().filter(|part| part.name == name);
-        Some(parts.flat_map(|part| [part.of.as_str(), "\0"]).collect())
+        let parts = in_key(parts).filter(|part| part.0 == name);
+        Some(parts.flat_map(|part| [part.1, "\0"]).collect())
     };
     PartChange {
         name: format!("order of {name}"),

@@ -40,6 +40,8 @@ pub enum Verdict {
     Looked,
     /// It is executed.
     Runs(Reason),
+    /// Another step is the same in another place, and one of the two is executed; the other's place in the list.
+    Same(usize),
     /// Whether it is executed is known when other steps have run: what they make may hold what was there before.
     Open {
         /// The steps, by their places in the list of all.

@@ -9,6 +9,7 @@ mod interrupt;
 mod privilege;
 mod prune;
 mod repair;
+mod why;
 mod words;
 
 use std::io::Write;
@@ -109,6 +110,7 @@ fn run(words: Words) -> Result<ExitCode, Failure> {
         Command::Llb(words) => llb(*words, &place),
         Command::Du(words) => du::run(&words, &place),
         Command::Prune(words) => prune::run(&words, &place),
+        Command::Why(words) => why::why(*words, &place),
         Command::Version => {
             writeln!(std::io::stdout(), "lapstrake {}", env!("CARGO_PKG_VERSION"))?;
             Ok(())

@@ -47,6 +47,8 @@ pub enum Command {
     Prune(PruneWords),
     /// Say what this machine can do for builds, and what to change
     Doctor(DoctorWords),
+    /// Tell why a step would run or not, without running anything
+    Why(Box<WhyWords>),
     /// Print the version
     Version,
 }
@@ -176,7 +178,7 @@ pub struct BuildWords {
     #[arg(long, conflicts_with = "call")]
     pub check: bool,
 
-    /// How --call writes its answer
+    /// How --call, or why, writes its answer
     #[arg(long, value_enum, default_value = "text")]
     pub format: AnswerFormat,
 
@@ -275,6 +277,21 @@ pub struct PruneWords {
 
     /// Tell all that is known of each entry
     #[arg(long)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct WhyWords {
+    #[command(flatten)]
+    pub build: BuildWords,
+
+    /// Step to explain: its label such as "build 2/5", a part of its name, or its digest's beginning [default: all
+    /// that would run]
+    #[arg(value_name = "STEP")]
+    pub step: Option<String>,
+
+    /// Tell everything, however long
+    #[arg(short, long)]
     pub verbose: bool,
 }
 

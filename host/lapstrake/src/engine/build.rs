@@ -1,19 +1,19 @@
 //! One build: what its frontend and its solver share. Knows nothing of frontends or exporters.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lapstrake_llb::{Definition, Edge};
+use lapstrake_llb::{Definition, Digest, Edge, Hasher};
 use lapstrake_ops::exec::{Network, RunnerOptions, Runtime};
 use lapstrake_ops::source::image::{ImageOptions, ImageStore};
 use lapstrake_ops::{Entitlements, KnownSecrets, LocalWorker, Output, StoreRecords, WorkerOptions};
-use lapstrake_solver::{CancelToken, Options, Session, Solver, StepContext};
+use lapstrake_solver::{CancelToken, Explained, Options, Session, SolveError, Solver, StepContext};
 use lapstrake_store::tree::FileTree;
 use lapstrake_store::{Store, Tree};
 
 use crate::error::{Error, SolveFailure};
-use crate::options::{BuildOptions, Context, Entitlement, NamedSource};
+use crate::options::{BuildFile, BuildOptions, CompileOptions, Context, Entitlement, NamedSource};
 use crate::platform;
 use crate::progress::{Ending, Event, LogChunk, Sink, StatusUpdate, VertexUpdate};
 use crate::spec::{Secret, SecretFrom};
@@ -82,6 +82,7 @@ impl Build {
                 offline: compile.offline,
             },
         );
+        let records = StoreRecords::new(engine.store.clone()).in_scope(scope(compile));
         Ok(Self {
             store: engine.store.clone(),
             sink: client.sink.clone(),
@@ -91,7 +92,7 @@ impl Build {
                 .iter()
                 .any(|(name, value)| name == "image-resolve-mode" && value == "pull"),
             debug: engine.options.debug,
-            solver: Solver::new(worker, StoreRecords::new(engine.store.clone())),
+            solver: Solver::new(worker, records),
             session: Session::new(),
             jobs: options.jobs,
         })
@@ -110,21 +111,33 @@ impl Build {
 
     /// Gets the results of some edges of a definition, which MUST be valid.
     pub(super) fn solve(&self, definition: &Definition, roots: &[Edge]) -> Result<Vec<Output>, Error> {
+        let digests = definition.digests();
+        self.solver
+            .solve(&self.session, definition, &digests, roots, &self.solve_options())
+            .map_err(|source| failure(source, definition))
+    }
+
+    /// Explains what [`Build::solve`] would do with what the roots need, and with what is `asked` for.
+    pub(super) fn explain(
+        &self,
+        definition: &Definition,
+        roots: &[Edge],
+        asked: &[u32],
+    ) -> Result<Vec<Explained>, Error> {
+        let digests = definition.digests();
+        let options = self.solve_options();
+        self.solver
+            .explain(&self.session, definition, &digests, roots, asked, &options)
+            .map_err(|source| failure(source, definition))
+    }
+
+    fn solve_options(&self) -> Options {
         let sink = self.sink.clone();
-        let options = Options {
+        Options {
             jobs: self.jobs,
             cancel: self.cancel.clone(),
             events: Arc::new(move |event| sink.send(translate(event))),
-        };
-        let digests = definition.digests();
-        self.solver
-            .solve(&self.session, definition, &digests, roots, &options)
-            .map_err(|source| {
-                Error::Solve(Box::new(SolveFailure {
-                    source,
-                    sources: definition.sources.clone(),
-                }))
-            })
+        }
     }
 
     /// A result as layers.
@@ -144,6 +157,31 @@ impl Build {
         let nobody = lapstrake_llb::Digest::from_bytes([0; 32]);
         StepContext::new(nobody, self.cancel.clone(), Arc::new(|_| {}))
     }
+}
+
+fn failure(
+    source: SolveError<lapstrake_ops::Error, lapstrake_store::Error>,
+    definition: &Definition,
+) -> Error {
+    let sources = definition.sources.clone();
+    Error::Solve(Box::new(SolveFailure { source, sources }))
+}
+
+/// What is built: the same for all builds of one file in one place.
+fn scope(options: &CompileOptions) -> Digest {
+    let mut hasher = Hasher::new("lapstrake.scope");
+    let mut path = |path: &Path| {
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        hasher.field(whole.as_os_str().as_encoded_bytes());
+    };
+    if let Context::Directory(folder) = &options.context {
+        path(folder);
+    }
+    match &options.file {
+        BuildFile::Path(file) => path(file),
+        BuildFile::Default | BuildFile::Stdin => {}
+    }
+    hasher.finish()
 }
 
 fn runner(oci_runtime: Option<PathBuf>) -> RunnerOptions {

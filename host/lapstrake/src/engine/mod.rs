@@ -7,6 +7,7 @@ mod export;
 mod frontends;
 mod gateway;
 mod step;
+mod why;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use lapstrake_store::Store;
 
 pub use build_file::BuildFileError;
 pub use export::{Exported, Outcome};
+pub use why::Explanation;
 
 use crate::error::Error;
 use crate::gc::GcLimits;

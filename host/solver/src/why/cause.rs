@@ -10,7 +10,7 @@ use crate::solve::Failure;
 use crate::{Records, SolveError, Worker};
 
 use super::explain::Explainer;
-use super::{Cause, What};
+use super::{Cause, Verdict, What};
 
 /// Steps that are looked through for one that was added or taken away.
 const CHAIN: usize = 64;
@@ -32,14 +32,11 @@ impl<W: Worker, R: Records> Explainer<'_, '_, '_, W, R> {
             let Some(after) = self.account(at)?.filter(|_| compared <= COMPARED) else {
                 continue;
             };
-            let change = after.changes(&before);
-            let is_own = change.is_own();
-            let mut what: Vec<What> = change.op.into_iter().map(What::Part).collect();
-            what.extend(change.count.map(|(before, after)| What::Inputs { before, after }));
-            let mut below = Vec::new();
-            for input in change.inputs {
-                self.input(at, input, &after, is_own, &mut what, &mut below)?;
+            let (mut here, inputs) = Here::new(at, &before, &after);
+            for input in inputs {
+                self.input(&mut here, input)?;
             }
+            let Here { mut what, below, .. } = here;
             if what.is_empty() && below.is_empty() && at != node {
                 what.push(What::AnotherResult);
             }
@@ -65,45 +62,49 @@ impl<W: Worker, R: Records> Explainer<'_, '_, '_, W, R> {
     }
 
     /// What an input's difference means: something to say here, or to look for below.
-    fn input(
-        &self,
-        at: usize,
-        change: InputChange,
-        after: &Account,
-        is_own: bool,
-        what: &mut Vec<What>,
-        below: &mut Vec<(usize, Option<Digest>, Next)>,
-    ) -> Result<(), Failure<W, R>> {
-        what.extend(change.selector.into_iter().map(What::Part));
+    fn input(&self, here: &mut Here<'_>, change: InputChange) -> Result<(), Failure<W, R>> {
+        here.what.extend(change.selector.into_iter().map(What::Part));
         let Some(before) = change.other else {
             return Ok(());
         };
-        let label = after.told.inputs.get(change.index).map(|told| told.label.clone());
-        let label = label.unwrap_or_default();
+        let graph = self.run.graph;
+        let input = graph.nodes[here.at].inputs[change.index].0;
+        let told = here.after.told.inputs.get(change.index);
+        let label = told.map(|told| told.label.clone()).unwrap_or_default();
         if let Some(changes) = change.listing.filter(|changes| !changes.is_empty()) {
-            what.push(What::Content { label, changes });
+            here.what.push(What::Content { label, changes });
             return Ok(());
         }
-        let input = self.run.graph.nodes[at].inputs[change.index].0;
-        if self.run.graph.nodes[input].ignore_cache {
-            below.push((input, before, Next::NoCache));
+        if graph.nodes[input].ignore_cache {
+            here.below.push((input, before, Next::NoCache));
             return Ok(());
         }
-        if self.run.graph.nodes[input].inputs.is_empty()
-            && self.standings[input]
-                .as_ref()
-                .is_some_and(|standing| matches!(standing.verdict, super::Verdict::Looked))
-        {
-            let changes = Vec::new();
-            what.push(What::Content { label, changes });
+        if self.is_looked_at(input) {
+            let was = here
+                .before
+                .inputs
+                .get(change.index)
+                .map(|input| input.name.clone());
+            let other = was.filter(|was| *was != graph.nodes[input].vertex.metadata.name);
+            here.what.push(match other {
+                Some(_) => What::Replaced {
+                    label,
+                    before: other,
+                    after: input,
+                },
+                None => What::Content {
+                    label,
+                    changes: Vec::new(),
+                },
+            });
             return Ok(());
         }
         if let Some(added) = before.and_then(|before| self.added(input, &before)) {
-            what.push(What::Added(added));
+            here.what.push(What::Added(added));
             return Ok(());
         }
         if let Some(gone) = self.gone(input, before)? {
-            what.push(What::Gone(gone));
+            here.what.push(What::Gone(gone));
             return Ok(());
         }
         let known = match before {
@@ -114,18 +115,25 @@ impl<W: Worker, R: Records> Explainer<'_, '_, '_, W, R> {
             None => None,
         };
         match known {
-            Some(known) if known.account.kind == self.run.graph.nodes[input].vertex.op.kind() => {
-                below.push((input, before, Next::Compare(Box::new(known.account))));
+            Some(known) if known.account.kind == graph.nodes[input].vertex.op.kind() => {
+                here.below
+                    .push((input, before, Next::Compare(Box::new(known.account))));
             }
             // Where the step itself changed, other inputs are no news.
-            _ if is_own => {}
-            known => what.push(What::Replaced {
+            None if here.is_own => {}
+            known => here.what.push(What::Replaced {
                 label,
                 before: known.map(|known| known.account.name),
                 after: input,
             }),
         }
         Ok(())
+    }
+
+    /// Whether a node is a source that has no record.
+    fn is_looked_at(&self, node: usize) -> bool {
+        let standing = self.standings[node].as_ref();
+        standing.is_some_and(|standing| matches!(standing.verdict, Verdict::Looked))
     }
 
     /// The steps from a node down to an earlier result, if that is below it.
@@ -165,6 +173,35 @@ impl<W: Worker, R: Records> Explainer<'_, '_, '_, W, R> {
             at = next;
         }
         Ok((at == wanted && !names.is_empty()).then_some(names))
+    }
+}
+
+/// A node that is compared with what it was.
+struct Here<'a> {
+    at: usize,
+    before: &'a Account,
+    after: &'a Account,
+    /// Whether the step itself is another one.
+    is_own: bool,
+    what: Vec<What>,
+    below: Vec<(usize, Option<Digest>, Next)>,
+}
+
+impl<'a> Here<'a> {
+    fn new(at: usize, before: &'a Account, after: &'a Account) -> (Self, Vec<InputChange>) {
+        let change = after.changes(before);
+        let is_own = change.is_own();
+        let mut what: Vec<What> = change.op.into_iter().map(What::Part).collect();
+        what.extend(change.count.map(|(before, after)| What::Inputs { before, after }));
+        let here = Self {
+            at,
+            before,
+            after,
+            is_own,
+            what,
+            below: Vec::new(),
+        };
+        (here, change.inputs)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Goes through a graph as a solve would, and stops where that would execute.
 //! Knows nothing of how two keys are compared.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use lapstrake_llb::Digest;
@@ -13,6 +14,7 @@ use crate::{CancelToken, Known, Made, Record, Records, SolveError, StepContext, 
 use super::{Explained, Found, Reason, Verdict};
 
 /// What is known of a step.
+#[derive(Clone)]
 pub(super) struct Standing<O> {
     /// Id of its result; none: not known before it has run.
     pub id: Option<Digest>,
@@ -40,6 +42,8 @@ pub(super) struct Explainer<'a, 'scope, 'env, W: Worker, R: Records> {
     wanted: usize,
     /// Records by definition keys.
     records: Vec<Option<Record>>,
+    /// Steps that would be executed, by the keys of their results.
+    expected: HashMap<Digest, usize>,
     pub standings: Vec<Option<Standing<W::Output>>>,
 }
 
@@ -50,6 +54,7 @@ impl<'a, 'scope, 'env, W: Worker, R: Records> Explainer<'a, 'scope, 'env, W, R> 
             run,
             wanted,
             records: Vec::new(),
+            expected: HashMap::new(),
             standings: (0..count).map(|_| None).collect(),
         }
     }
@@ -164,13 +169,14 @@ impl<'a, 'scope, 'env, W: Worker, R: Records> Explainer<'a, 'scope, 'env, W, R> 
             }
         }
         let contents = self.contents(node)?;
+        let mut content_key = None;
         if !ignore_cache
             && contents
                 .iter()
                 .any(|content| matches!(content, Content::Known(_)))
         {
-            let key = self.content_key(node, &contents);
-            match self.look_up(node, key)? {
+            content_key = self.content_key(node, &contents);
+            match self.look_up(node, content_key)? {
                 Lookup::Hit(hit) => return self.cached(hit, Found::Content, digests(&contents)),
                 Lookup::Lost(id) => lost = Some(id),
                 Lookup::Nothing => {}
@@ -180,8 +186,10 @@ impl<'a, 'scope, 'env, W: Worker, R: Records> Explainer<'a, 'scope, 'env, W, R> 
         let vertex = self.run.graph.nodes[node].vertex;
         let outputs: Option<Arc<[W::Output]>> =
             self.run.solver.worker().glance(vertex, &context).map(Into::into);
-        let mut standing = Standing {
-            id: resolved.filter(|_| !ignore_cache),
+        let by_content = contents.iter().any(|content| *content != Content::Uncounted);
+        let standing = Standing {
+            // What a solve would call it.
+            id: if by_content { content_key } else { resolved }.filter(|_| !ignore_cache),
             outputs,
             contents: digests(&contents),
             verdict: Verdict::Looked,
@@ -189,28 +197,79 @@ impl<'a, 'scope, 'env, W: Worker, R: Records> Explainer<'a, 'scope, 'env, W, R> 
         if standing.outputs.is_some() {
             return Ok(standing);
         }
-        // Comparing looks at this node too, as it is known so far.
-        standing.verdict = Verdict::Unneeded;
-        self.standings[node] = Some(standing);
-        let (reason, differing) = self.reason(node, lost)?;
-        let on = self.open_inputs(node, &contents);
-        let open = !differing.is_empty() && differing.iter().all(|input| on.contains(input));
-        let verdict = if open {
-            Verdict::Open { on, reason }
-        } else {
-            Verdict::Runs(reason)
-        };
-        let mut standing = self.standings[node].take().unwrap_or(Standing {
-            id: None,
-            outputs: None,
-            contents: Vec::new(),
-            verdict: Verdict::Unneeded,
-        });
-        if open {
-            // It may be found under another id.
-            standing.id = None;
+        if !ignore_cache {
+            let keys = [resolved, content_key];
+            let same = keys
+                .iter()
+                .flatten()
+                .find_map(|key| self.expected.get(key).copied());
+            if let Some(same) = same {
+                let id = self.id(same);
+                let verdict = Verdict::Same(same);
+                return Ok(Standing {
+                    id,
+                    verdict,
+                    ..standing
+                });
+            }
+            self.expected
+                .extend(keys.into_iter().flatten().map(|key| (key, node)));
         }
-        Ok(Standing { verdict, ..standing })
+        let account = self.new_account(node, &standing);
+        let near = match &account {
+            Some(account) if !ignore_cache => {
+                let records = self.run.solver.records();
+                let near = records.near(&account.kind, &account.name);
+                near.map_err(SolveError::Records)?
+            }
+            _ => Vec::new(),
+        };
+        let on = self.open_inputs(node, &contents);
+        let maybe = |known: &Known| {
+            let account = account.as_ref();
+            account.is_some_and(|account| self.could_be(node, account, &known.account, &contents, &on))
+        };
+        let open = !on.is_empty() && near.iter().flatten().any(maybe);
+        // Comparing looks at this node too, as it is known so far.
+        self.standings[node] = Some(standing.clone());
+        let reason = self.reason(node, lost, account, near)?;
+        Ok(match open {
+            // It may be found under another id.
+            true => Standing {
+                verdict: Verdict::Open { on, reason },
+                id: None,
+                ..standing
+            },
+            false => Standing {
+                verdict: Verdict::Runs(reason),
+                ..standing
+            },
+        })
+    }
+
+    /// Whether a node may turn out to be what an earlier record was made of, when the inputs that it waits for are there.
+    fn could_be(
+        &self,
+        node: usize,
+        now: &Account,
+        then: &Account,
+        contents: &[Content],
+        on: &[usize],
+    ) -> bool {
+        if now.digest != then.digest || now.inputs.len() != then.inputs.len() {
+            return false;
+        }
+        let inputs = now.inputs.iter().zip(&then.inputs).enumerate();
+        inputs
+            .into_iter()
+            .all(|(position, (now, then))| match contents.get(position) {
+                Some(Content::Unknown) => true,
+                Some(Content::Known(digest)) => then.content.is_none_or(|content| content == *digest),
+                Some(Content::Uncounted) | None => {
+                    let input = self.run.graph.nodes[node].inputs[position].0;
+                    on.contains(&input) || (now.id.is_some() && now.id == then.id)
+                }
+            })
     }
 
     fn cached(
@@ -296,53 +355,54 @@ impl<'a, 'scope, 'env, W: Worker, R: Records> Explainer<'a, 'scope, 'env, W, R> 
         let open = inputs.filter(|((input, _), content)| match content {
             Content::Unknown => true,
             Content::Known(_) => false,
-            Content::Uncounted => {
-                let standing = self.standings[*input].as_ref();
-                standing.is_some_and(|standing| matches!(standing.verdict, Verdict::Open { .. }))
-            }
+            Content::Uncounted => self.is_open(*input),
         });
         let mut open: Vec<usize> = open.map(|((input, _), _)| *input).collect();
         open.dedup();
         open
     }
 
-    /// Why there is no record; and if only inputs differ from the nearest one, which.
-    fn reason(&self, node: usize, lost: Option<Digest>) -> Result<(Reason, Vec<usize>), Failure<W, R>> {
-        let alone = |reason| Ok((reason, Vec::new()));
-        let item = &self.run.graph.nodes[node];
-        if item.ignore_cache {
-            return alone(Reason::NoCache);
+    /// Whether it is not known yet if a node's result will be an earlier one.
+    fn is_open(&self, node: usize) -> bool {
+        match self.standings[node].as_ref().map(|standing| &standing.verdict) {
+            Some(Verdict::Open { .. }) => true,
+            Some(Verdict::Same(other)) => self.is_open(*other),
+            _ => false,
         }
-        let solver = self.run.solver;
+    }
+
+    /// Why there is no record.
+    fn reason(
+        &self,
+        node: usize,
+        lost: Option<Digest>,
+        account: Option<Account>,
+        near: Vec<Vec<Known>>,
+    ) -> Result<Reason, Failure<W, R>> {
+        if self.run.graph.nodes[node].ignore_cache {
+            return Ok(Reason::NoCache);
+        }
         if let Some(lost) = lost {
-            let made = solver.records().made(&lost).map_err(SolveError::Records)?;
-            return alone(Reason::ResultLost(made));
+            let made = self.run.solver.records().made(&lost);
+            return Ok(Reason::ResultLost(made.map_err(SolveError::Records)?));
         }
-        let Some(account) = self.account(node)? else {
-            return alone(Reason::FirstTime);
+        let Some(account) = account else {
+            return Ok(Reason::FirstTime);
         };
-        let near = solver
-            .records()
-            .near(&account.kind, &account.name)
-            .map_err(SolveError::Records)?;
         let fresh = self.run.fresh[node];
         let same = |known: &&Known| !fresh && known.account.definition == account.definition;
         if let Some(known) = near.iter().flatten().find(same) {
-            return alone(Reason::Removed(made(known)));
+            return Ok(Reason::Removed(made(known)));
         }
         let Some(known) = nearest(&account, near) else {
-            return alone(Reason::FirstTime);
+            return Ok(Reason::FirstTime);
         };
         let causes = self.causes(node, &known.account)?;
         let from = made(&known);
-        if causes.is_empty() {
-            return alone(Reason::Removed(from));
-        }
-        let change = account.changes(&known.account);
-        let own = change.is_own() || change.inputs.iter().any(|input| !input.selector.is_empty());
-        let inputs = change.inputs.iter().filter(|_| !own);
-        let differing = inputs.map(|input| item.inputs[input.index].0).collect();
-        Ok((Reason::Differs { from, causes }, differing))
+        Ok(match causes.is_empty() {
+            true => Reason::Removed(from),
+            false => Reason::Differs { from, causes },
+        })
     }
 
     /// The id of a node's result, if it is known.
@@ -372,35 +432,35 @@ impl<'a, 'scope, 'env, W: Worker, R: Records> Explainer<'a, 'scope, 'env, W, R> 
         {
             return Ok(Some(known.account));
         }
-        let item = &self.run.graph.nodes[node];
-        let (Some(map), Some(definition)) = (&self.run.maps[node], self.run.keys[node].definition) else {
-            return Ok(None);
+        let empty = Standing {
+            id: None,
+            outputs: None,
+            contents: Vec::new(),
+            verdict: Verdict::Unneeded,
         };
+        Ok(self.new_account(node, standing.unwrap_or(&empty)))
+    }
+
+    /// What a node's result would be made of.
+    fn new_account(&self, node: usize, standing: &Standing<W::Output>) -> Option<Account> {
+        let item = &self.run.graph.nodes[node];
+        let (map, definition) = (self.run.maps[node].as_ref()?, self.run.keys[node].definition?);
         let input = |(position, (input, output)): (usize, &(usize, u32))| AccountInput {
             name: self.run.graph.nodes[*input].vertex.metadata.name.clone(),
             id: self.id(*input),
             output: *output,
             selector: map.inputs.get(position).and_then(|key| key.selector),
-            content: standing.and_then(|standing| *standing.contents.get(position)?),
+            content: standing.contents.get(position).copied().flatten(),
         };
         let output = |(input, output): &(usize, u32)| {
             let outputs = self.standings[*input].as_ref()?.outputs.as_ref()?;
             outputs.get(*output as usize).cloned()
         };
         let outputs: Vec<_> = item.inputs.iter().map(output).collect();
-        let told = self
-            .run
-            .solver
-            .worker()
-            .tell(item.vertex, &outputs, &self.context(node));
+        let context = self.context(node);
+        let told = self.run.solver.worker().tell(item.vertex, &outputs, &context);
         let inputs = item.inputs.iter().enumerate().map(input).collect();
-        Ok(Some(Account::new(
-            item.vertex,
-            definition,
-            map.digest,
-            inputs,
-            told,
-        )))
+        Some(Account::new(item.vertex, definition, map.digest, inputs, told))
     }
 
     fn context(&self, node: usize) -> StepContext {
