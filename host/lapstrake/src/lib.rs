@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod error;
+pub mod history;
 pub mod options;
 pub mod platform;
 pub mod progress;

@@ -108,6 +108,9 @@ const STEPS: &[&str] = &["
     ) STRICT;
     CREATE INDEX accounts_scope ON accounts (scope, kind);
     CREATE INDEX accounts_name ON accounts (kind, name);
+", "
+    -- How long the step took that made the result, in microseconds. NULL: not known.
+    ALTER TABLE records ADD COLUMN took INTEGER;
 "];
 
 /// A write-ahead log that is longer is moved into the database when the process that wrote it ends. A shorter one is

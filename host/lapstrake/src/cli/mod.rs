@@ -4,8 +4,10 @@
 mod answers;
 mod convert;
 mod doctor;
+mod history;
 mod interrupt;
 mod privilege;
+mod recording;
 mod words;
 
 use std::io::Write;
@@ -18,7 +20,7 @@ use crate::config::Config;
 use crate::engine::{Client, Engine, EngineOptions, Outcome};
 use crate::error::{Error, Kind, chain};
 use crate::options::BuildOptions;
-use crate::progress::{Display, Mode, Sink};
+use crate::progress::{Display, Listener, Mode, Sink};
 
 use words::{BuildWords, Command, GraphFormat, LlbWords, Words};
 
@@ -104,6 +106,7 @@ fn run(words: Words) -> Result<ExitCode, Failure> {
         Command::Doctor(words) => return doctor::doctor(&words, &place),
         Command::Build(words) => build(*words, &place),
         Command::Llb(words) => llb(*words, &place),
+        Command::History(words) => history::run(words, &place),
         Command::Version => {
             writeln!(std::io::stdout(), "lapstrake {}", env!("CARGO_PKG_VERSION"))?;
             Ok(())
@@ -198,7 +201,9 @@ fn build(words: BuildWords, place: &Place) -> Result<(), Failure> {
     }
     let outputless = options.outputs.is_empty();
     let engine = place.engine(&config)?;
-    let outcome = with_display(mode, |client| engine.build(&options, client))?;
+    let recording = recording::Recording::new(engine.store(), &config)?;
+    let (result, _) = recording.build(mode, &options, |client| engine.build(&options, client));
+    let outcome = result?;
     report(&outcome, quiet, iidfile, metadata_file)?;
     if outputless && !quiet && matches!(mode, Mode::Auto | Mode::Tty | Mode::Plain) {
         writeln!(
@@ -257,7 +262,16 @@ fn llb(words: LlbWords, place: &Place) -> Result<(), Failure> {
 
 /// Does something that can be interrupted and whose events are shown.
 fn with_display<T>(mode: Mode, work: impl FnOnce(&Client) -> Result<T, Error>) -> Result<T, Failure> {
-    let (sink, display): (Sink, Display) = Display::start(mode)?;
+    Ok(with_listener(mode, None, work)??)
+}
+
+/// The same, with somebody else who hears the events.
+fn with_listener<T>(
+    mode: Mode,
+    listener: Option<Box<dyn Listener>>,
+    work: impl FnOnce(&Client) -> Result<T, Error>,
+) -> Result<Result<T, Error>, Failure> {
+    let (sink, display): (Sink, Display) = Display::start(mode, listener)?;
     let client = Client {
         sink,
         cancel: interrupt::token()?,
@@ -265,5 +279,5 @@ fn with_display<T>(mode: Mode, work: impl FnOnce(&Client) -> Result<T, Error>) -
     let result = work(&client);
     drop(client);
     display.finish();
-    Ok(result?)
+    Ok(result)
 }

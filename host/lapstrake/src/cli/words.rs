@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::history::HistoryWords;
+
 /// A container image builder whose build languages are Wasm plugins.
 #[derive(Debug, Parser)]
 #[command(name = "lapstrake", version, max_term_width = 110, infer_subcommands = false)]
@@ -43,6 +45,8 @@ pub enum Command {
     Llb(Box<LlbWords>),
     /// Say what this machine can do for builds, and what to change
     Doctor(DoctorWords),
+    /// Tell of builds that were, and of those that run
+    History(HistoryWords),
     /// Print the version
     Version,
 }
