@@ -7,6 +7,7 @@ mod bad_sources;
 mod cache;
 mod commands;
 mod files;
+mod history;
 mod interruption;
 mod llb;
 mod outputs;

@@ -7,6 +7,8 @@ use lapstrake_ops::source::registry::RegistryConfig;
 use serde::Deserialize;
 
 use crate::gc::GcConfig;
+use crate::history::Limits;
+use crate::spec::{self, SpecError};
 
 /// The whole file. Everything may be missing.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -22,6 +24,49 @@ pub struct Config {
     pub oci_runtime: Option<PathBuf>,
     /// Garbage collection.
     pub gc: GcConfig,
+    /// Records of builds.
+    pub history: HistoryLimits,
+}
+
+/// How many records of builds are kept. `0` or `"0"`: no such limit.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HistoryLimits {
+    /// Records.
+    pub max_entries: Option<usize>,
+    /// Time since a build began, such as `48h`.
+    pub max_age: Option<String>,
+    /// Bytes of all records, such as `256m`.
+    pub max_size: Option<String>,
+}
+
+impl HistoryLimits {
+    /// As the history takes them.
+    ///
+    /// # Errors
+    /// A word that has no meaning.
+    pub fn limits(&self) -> Result<Limits, SpecError> {
+        let default = Limits::default();
+        let said = |key: &'static str| {
+            move |SpecError(text)| SpecError(format!("history.{key} of the configuration: {text}"))
+        };
+        let age = self.max_age.as_deref().map(spec::length_of_time).transpose();
+        let size = self.max_size.as_deref().map(spec::size).transpose();
+        Ok(Limits {
+            max_entries: match self.max_entries {
+                Some(entries) => Some(entries).filter(|entries| *entries > 0),
+                None => default.max_entries,
+            },
+            max_age: match age.map_err(said("max-age"))? {
+                Some(age) => Some(age).filter(|age| !age.is_zero()),
+                None => default.max_age,
+            },
+            max_size: match size.map_err(said("max-size"))? {
+                Some(size) => Some(size).filter(|size| *size > 0),
+                None => default.max_size,
+            },
+        })
+    }
 }
 
 /// Limits of a frontend.
@@ -93,6 +138,17 @@ mod tests {
                 .unwrap();
         assert_eq!(config.jobs, Some(3));
         assert_eq!(config.registry.hosts["localhost:5000"].http, Some(true));
+    }
+
+    #[test]
+    fn history_has_limits_of_its_own() {
+        let config: Config = toml::from_str("[history]\nmax-entries = 7\nmax-age = \"0\"\n").unwrap();
+        let limits = config.history.limits().unwrap();
+        assert_eq!((limits.max_entries, limits.max_age), (Some(7), None));
+        assert_eq!(limits.max_size, Limits::default().max_size);
+        let config: Config = toml::from_str("[history]\nmax-size = \"big\"\n").unwrap();
+        let message = config.history.limits().unwrap_err().0;
+        assert!(message.contains("history.max-size"), "{message}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use lapstrake_ops::exec::ExecError;
 use lapstrake_solver::SolveError;
 
 use crate::engine::BuildFileError;
+use crate::history::{HistoryError, Unresolved};
 use crate::report;
 
 /// What kind of failure it is; the exit code follows.
@@ -111,6 +112,9 @@ pub enum Error {
         /// Which.
         found: Vec<String>,
     },
+    /// The records of builds cannot be used.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// A signal, or whoever asked, ended it.
     #[error("interrupted")]
     Interrupted,
@@ -176,8 +180,35 @@ impl Error {
             | Self::UnknownCall { .. }
             | Self::NoSuchStep { .. }
             | Self::SeveralSteps { .. } => Kind::Usage,
+            Self::History(HistoryError::Unresolved(_) | HistoryError::Running(_)) => Kind::Build,
+            Self::History(_) => Kind::Environment,
             Self::Interrupted => Kind::Interrupted,
         }
+    }
+
+    /// The file and the line that it is about, where it is about one.
+    pub fn place(&self) -> Option<(String, u32)> {
+        let (ranges, sources) = match self {
+            Self::BuildFile(BuildFileError::NotUtf8 { file, range, .. }) => {
+                return Some((file.name.clone(), range.start.line));
+            }
+            Self::Resolve { place, .. } => {
+                let (file, range) = place.as_deref()?;
+                return Some((file.name.clone(), range.start.line));
+            }
+            Self::Frontend(failure) => match &failure.source {
+                FrontendError::Diagnostics(report) => (&report.items.first()?.ranges, &report.sources),
+                _ => return None,
+            },
+            Self::Solve(failure) => match &failure.source {
+                SolveError::Step(step) => (&step.ranges, &failure.sources),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let range = ranges.first()?;
+        let file = sources.get(range.file as usize)?;
+        Some((file.name.clone(), range.start.line))
     }
 
     /// What to do, where there is something.
@@ -195,6 +226,10 @@ impl Error {
             Self::Frontend(failure) => return failure.hint.map(str::to_owned),
             Self::NoSuchStep { near: Some(near), .. } => return Some(format!("did you mean {near:?}?")),
             Self::SeveralSteps { .. } => "say more of the name, or the beginning of the digest",
+            Self::History(HistoryError::Unresolved(Unresolved::Unknown { near: None, .. })) => {
+                "lapstrake history ls lists them"
+            }
+            Self::History(HistoryError::Running(_)) => "it can be removed when it is over",
             Self::Store(_) => "another state directory can be given with --root",
             _ => return None,
         };

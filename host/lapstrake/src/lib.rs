@@ -7,6 +7,7 @@ pub mod config;
 pub mod engine;
 pub mod error;
 pub mod gc;
+pub mod history;
 pub mod options;
 pub mod platform;
 pub mod progress;

@@ -2,6 +2,7 @@
 //! Turns words into options; does no I/O.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lapstrake_store::compress::Compression;
 
@@ -356,9 +357,58 @@ pub fn size(text: &str) -> Result<u64, SpecError> {
     Ok((value * f64::from(1u32 << (shift.min(30))) * if shift == 40 { 1024.0 } else { 1.0 }) as u64)
 }
 
+/// Reads a length of time such as `90s`, `48h`, `1h30m` or `7d`; a number alone is seconds.
+///
+/// # Errors
+/// Not numbers with known units.
+pub fn length_of_time(text: &str) -> Result<Duration, SpecError> {
+    let error = || SpecError(format!("{text:?} is not a length of time such as 90s, 48h or 7d"));
+    let mut rest = text.trim();
+    if let Ok(seconds) = rest.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let mut total = Duration::ZERO;
+    loop {
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .ok_or_else(error)?;
+        let (number, after) = rest.split_at(digits);
+        let end = after
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(after.len());
+        let (unit, after) = after.split_at(end);
+        let seconds = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            "d" => 86_400.0,
+            "w" => 604_800.0,
+            _ => return Err(error()),
+        };
+        let number: f64 = number.parse().map_err(|_| error())?;
+        let part = Duration::try_from_secs_f64(number * seconds).map_err(|_| error())?;
+        total = total.checked_add(part).ok_or_else(error)?;
+        rest = after;
+        if rest.is_empty() {
+            return Ok(total);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lengths_of_time() {
+        assert_eq!(length_of_time("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(length_of_time("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(length_of_time("1.5s"), Ok(Duration::from_millis(1500)));
+        for wrong in ["", "h", "5x", "1h30", "-5s"] {
+            assert!(length_of_time(wrong).is_err(), "{wrong}");
+        }
+    }
 
     fn message<T: std::fmt::Debug>(result: Result<T, SpecError>) -> String {
         result.unwrap_err().0

@@ -23,7 +23,7 @@ pub enum Event {
         /// When.
         at: SystemTime,
     },
-    /// It is over. One whose record was found was never started.
+    /// It is over. One whose record was found, or that was skipped, was never started.
     Finished {
         /// The vertex.
         vertex: Digest,
@@ -31,10 +31,14 @@ pub enum Event {
         name: String,
         /// The vertices that it needs.
         inputs: Vec<Digest>,
-        /// When work on it began.
-        started: SystemTime,
+        /// When work on it began, if it did.
+        started: Option<SystemTime>,
         /// When it ended.
         at: SystemTime,
+        /// Id of its result, if it has one: that of the record, where it is recorded.
+        result: Option<Digest>,
+        /// Whether it was looked for by the content of its inputs.
+        by_content: bool,
         /// How it ended.
         ending: Ending,
     },
@@ -75,7 +79,9 @@ pub enum Ending {
     Cached,
     /// It was executed.
     Done,
-    /// It was given up, as something else failed or the solve was cancelled.
+    /// Nothing needed it: what is made of it was found.
+    Skipped,
+    /// It was given up, begun or not, as something else failed or the solve was cancelled.
     Cancelled,
     /// It went wrong; the text says how.
     Failed(String),

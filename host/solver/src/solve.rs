@@ -319,8 +319,8 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
                     return Err(self.failed(node, fault));
                 }
                 Message::Landed(node, Some(resolved)) => {
-                    self.tell_finished(node, Ending::Done);
                     self.resolved(node, resolved);
+                    self.tell_finished(node, Ending::Done);
                 }
                 Message::Landed(node, None) => self.enqueue(node),
                 Message::Mapped(..) | Message::Cancelled => {}
@@ -417,7 +417,6 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
         {
             self.aliases.push((record.id, other));
         }
-        self.tell_finished(node, Ending::Cached);
         self.resolved(
             node,
             Resolved {
@@ -425,6 +424,7 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
                 outputs: outputs.into(),
             },
         );
+        self.tell_finished(node, Ending::Cached);
         Ok(true)
     }
 
@@ -605,8 +605,8 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
             outputs: outputs.into(),
         };
         self.land(node, Some(resolved.clone()));
-        self.tell_finished(node, Ending::Done);
         self.resolved(node, resolved);
+        self.tell_finished(node, Ending::Done);
         Ok(())
     }
 
@@ -702,20 +702,20 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
                 Message::Landed(..) | Message::Cancelled => continue,
             };
             self.tasks -= 1;
-            if self.started[node].is_some() {
-                self.tell_finished(node, Ending::Cancelled);
-            }
-            self.states.set(node, State::Ended);
-        }
-        let shared: Vec<usize> = self
-            .states
-            .iter()
-            .filter(|(_, state)| matches!(state, State::Shared))
-            .map(|(node, _)| node)
-            .collect();
-        for node in shared {
             self.tell_finished(node, Ending::Cancelled);
             self.states.set(node, State::Ended);
+        }
+        for node in 0..self.graph.nodes.len() {
+            let given_up = match self.states.get(node) {
+                State::Waiting(_) | State::Queued | State::Shared => true,
+                // Nobody asked for it, as its solve did not get as far as asking.
+                State::Idle => self.failure.is_some() && self.keys[node].definition.is_none(),
+                _ => false,
+            };
+            if given_up && (self.started[node].is_none() || !matches!(self.states.get(node), State::Idle)) {
+                self.tell_finished(node, Ending::Cancelled);
+                self.states.set(node, State::Ended);
+            }
         }
     }
 
@@ -743,7 +743,9 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
             let _ = self.solver.records.keep(&self.accounts);
         }
         let mut known = self.session.lock();
+        let mut before = Vec::with_capacity(self.graph.nodes.len());
         for (node, item) in self.graph.nodes.iter().enumerate() {
+            before.push(known.results.contains_key(&item.digest));
             if let Some(resolved) = self.states.resolved(node) {
                 known.results.insert(item.digest, resolved.clone());
             }
@@ -752,10 +754,12 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
             }
         }
         drop(known);
-        // A source that was looked at for the keys, and whose files nobody needed, has done its work.
-        for node in 0..self.graph.nodes.len() {
-            if self.started[node].is_some() && matches!(self.states.get(node), State::Idle) {
-                self.tell_finished(node, Ending::Done);
+        // What nobody asked for is skipped; but a source that was looked at for the keys has done its work.
+        for (node, before) in before.into_iter().enumerate() {
+            match self.states.get(node) {
+                State::Idle if self.started[node].is_some() => self.tell_finished(node, Ending::Done),
+                State::Idle if !before => self.tell_finished(node, Ending::Skipped),
+                _ => {}
             }
         }
     }
@@ -847,8 +851,10 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
             vertex: self.graph.nodes[node].digest,
             name: self.graph.nodes[node].vertex.metadata.name.clone(),
             inputs: self.graph.input_digests(node),
-            started: self.started[node].unwrap_or(at),
+            started: self.started[node],
             at,
+            result: self.states.resolved(node).map(|resolved| resolved.id),
+            by_content: self.keys[node].content.is_some(),
             ending,
         });
     }

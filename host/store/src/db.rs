@@ -123,6 +123,9 @@ const STEPS: &[&str] = &["
     CREATE INDEX layers_below ON layers (below) WHERE below IS NOT NULL;
     CREATE INDEX blobs_condemned ON blobs (condemned) WHERE condemned IS NOT NULL;
     INSERT INTO meta (key, value) VALUES ('epoch', '1');
+", "
+    -- How long the step took that made the result, in microseconds. NULL: not known.
+    ALTER TABLE records ADD COLUMN took INTEGER;
 "];
 
 /// A write-ahead log that is longer is moved into the database when the process that wrote it ends. A shorter one is

@@ -21,6 +21,7 @@ mod state;
 mod store;
 mod sweep;
 mod temp;
+mod took;
 mod value;
 
 pub use account::{Account, Subject};

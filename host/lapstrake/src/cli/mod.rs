@@ -5,9 +5,11 @@ mod answers;
 mod convert;
 mod doctor;
 mod du;
+mod history;
 mod interrupt;
 mod privilege;
 mod prune;
+mod recording;
 mod repair;
 mod why;
 mod words;
@@ -22,7 +24,7 @@ use crate::config::Config;
 use crate::engine::{Client, Engine, EngineOptions, Outcome};
 use crate::error::{Error, Kind, chain};
 use crate::options::BuildOptions;
-use crate::progress::{Display, Mode, Sink};
+use crate::progress::{Display, Listener, Mode, Sink};
 
 use words::{BuildWords, Command, GraphFormat, LlbWords, Words};
 
@@ -111,6 +113,7 @@ fn run(words: Words) -> Result<ExitCode, Failure> {
         Command::Du(words) => du::run(&words, &place),
         Command::Prune(words) => prune::run(&words, &place),
         Command::Why(words) => why::why(*words, &place),
+        Command::History(words) => history::run(words, &place),
         Command::Version => {
             writeln!(std::io::stdout(), "lapstrake {}", env!("CARGO_PKG_VERSION"))?;
             Ok(())
@@ -207,7 +210,11 @@ fn build(words: BuildWords, place: &Place) -> Result<(), Failure> {
     let outputless = options.outputs.is_empty();
     let outcome = repair::until_sound(
         || place.engine(&config),
-        |engine| with_display(mode, |client| engine.build(&options, client)),
+        |engine| {
+            let recording = recording::Recording::new(engine.store(), &config)?;
+            let (result, _) = recording.build(mode, &options, |client| engine.build(&options, client));
+            result
+        },
         repair::can_be_repeated(&options),
     )?;
     report(&outcome, quiet, iidfile, metadata_file)?;
@@ -268,7 +275,16 @@ fn llb(words: LlbWords, place: &Place) -> Result<(), Failure> {
 
 /// Does something that can be interrupted and whose events are shown.
 fn with_display<T>(mode: Mode, work: impl FnOnce(&Client) -> Result<T, Error>) -> Result<T, Failure> {
-    let (sink, display): (Sink, Display) = Display::start(mode)?;
+    Ok(with_listener(mode, None, work)??)
+}
+
+/// The same, with somebody else who hears the events.
+fn with_listener<T>(
+    mode: Mode,
+    listener: Option<Box<dyn Listener>>,
+    work: impl FnOnce(&Client) -> Result<T, Error>,
+) -> Result<Result<T, Error>, Failure> {
+    let (sink, display): (Sink, Display) = Display::start(mode, listener)?;
     let client = Client {
         sink,
         cancel: interrupt::token()?,
@@ -276,5 +292,5 @@ fn with_display<T>(mode: Mode, work: impl FnOnce(&Client) -> Result<T, Error>) -
     let result = work(&client);
     drop(client);
     display.finish();
-    Ok(result?)
+    Ok(result)
 }

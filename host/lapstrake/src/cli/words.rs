@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::history::HistoryWords;
+
 /// A container image builder whose build languages are Wasm plugins.
 #[derive(Debug, Parser)]
 #[command(name = "lapstrake", version, max_term_width = 110, infer_subcommands = false)]
@@ -49,6 +51,8 @@ pub enum Command {
     Doctor(DoctorWords),
     /// Tell why a step would run or not, without running anything
     Why(Box<WhyWords>),
+    /// Tell of builds that were, and of those that run
+    History(HistoryWords),
     /// Print the version
     Version,
 }

@@ -15,11 +15,20 @@ use lapstrake_store::{Store, Tree};
 use crate::error::{Error, SolveFailure};
 use crate::options::{BuildFile, BuildOptions, CompileOptions, Context, Entitlement, NamedSource};
 use crate::platform;
-use crate::progress::{Ending, Event, LogChunk, Sink, StatusUpdate, VertexUpdate};
+use crate::progress::{Ending, Event, FoundBy, LogChunk, Sink, StatusUpdate, VertexUpdate};
 use crate::spec::{Secret, SecretFrom};
 
 use super::frontends::{CONTEXT, local_name};
 use super::{Client, Engine};
+
+/// What is solved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The build's own graph.
+    Whole,
+    /// Something that the frontend wants to see.
+    Asked,
+}
 
 /// One build.
 pub(super) struct Build {
@@ -109,11 +118,23 @@ impl Build {
         self.solver.worker().images()
     }
 
-    /// Gets the results of some edges of a definition, which MUST be valid.
-    pub(super) fn solve(&self, definition: &Definition, roots: &[Edge]) -> Result<Vec<Output>, Error> {
+    /// Gets the results of some edges of a definition, which MUST be valid. What is skipped is told only of the whole
+    /// build's graph: what a frontend asked for on the way may be needed later.
+    pub(super) fn solve(
+        &self,
+        definition: &Definition,
+        roots: &[Edge],
+        part: Part,
+    ) -> Result<Vec<Output>, Error> {
         let digests = definition.digests();
         self.solver
-            .solve(&self.session, definition, &digests, roots, &self.solve_options())
+            .solve(
+                &self.session,
+                definition,
+                &digests,
+                roots,
+                &self.solve_options(part),
+            )
             .map_err(|source| failure(source, definition))
     }
 
@@ -125,18 +146,25 @@ impl Build {
         asked: &[u32],
     ) -> Result<Vec<Explained>, Error> {
         let digests = definition.digests();
-        let options = self.solve_options();
+        let options = self.solve_options(Part::Asked);
         self.solver
             .explain(&self.session, definition, &digests, roots, asked, &options)
             .map_err(|source| failure(source, definition))
     }
 
-    fn solve_options(&self) -> Options {
+    fn solve_options(&self, part: Part) -> Options {
         let sink = self.sink.clone();
+        let events = move |event| {
+            let event = translate(event);
+            let skipped = matches!(&event, Event::Vertex(update) if update.is_skipped());
+            if part == Part::Whole || !skipped {
+                sink.send(event);
+            }
+        };
         Options {
             jobs: self.jobs,
             cancel: self.cancel.clone(),
-            events: Arc::new(move |event| sink.send(translate(event))),
+            events: Arc::new(events),
         }
     }
 
@@ -237,6 +265,7 @@ fn translate(event: lapstrake_solver::Event) -> Event {
             inputs,
             started: Some(at),
             completed: None,
+            result: None,
         }),
         Told::Finished {
             vertex,
@@ -244,11 +273,15 @@ fn translate(event: lapstrake_solver::Event) -> Event {
             inputs,
             started,
             at,
+            result,
+            by_content,
             ending,
         } => {
             let ending = match ending {
                 Solved::Done => Ending::Done,
-                Solved::Cached => Ending::Cached,
+                Solved::Cached if by_content => Ending::Cached(FoundBy::Content),
+                Solved::Cached => Ending::Cached(FoundBy::Local),
+                Solved::Skipped => Ending::Skipped,
                 Solved::Cancelled => Ending::Cancelled,
                 Solved::Failed(error) => Ending::Failed(error),
             };
@@ -257,8 +290,13 @@ fn translate(event: lapstrake_solver::Event) -> Event {
                 digest: vertex,
                 name,
                 inputs,
-                started: Some(started),
+                // BuildKit's cached vertices begin when they end.
+                started: started.or(match completed {
+                    Some((at, Ending::Cached(_))) => Some(at),
+                    _ => None,
+                }),
                 completed,
+                result,
             })
         }
         Told::Log {

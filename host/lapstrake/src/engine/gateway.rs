@@ -18,7 +18,7 @@ use lapstrake_store::tree::{Entry, FileKind as TreeKind, FileTree, TreeError};
 use crate::error::{Kind, chain, worker_kind};
 use crate::progress::{Event, Sink, Warning};
 
-use super::build::Build;
+use super::build::{Build, Part};
 use super::step::Step;
 
 /// Answers one build's frontends.
@@ -128,13 +128,16 @@ impl Gateway for BuildGateway {
     }
 
     fn solve(&self, definition: Definition, roots: Vec<Edge>) -> Result<Vec<Arc<dyn Reference>>, SolveError> {
-        let outputs = self.build.solve(&definition, &roots).map_err(|error| {
-            self.note(error.kind(), None);
-            match error.kind() {
-                Kind::Interrupted => SolveError::Cancelled,
-                _ => SolveError::Failed(chain(&error)),
-            }
-        })?;
+        let outputs = self
+            .build
+            .solve(&definition, &roots, Part::Asked)
+            .map_err(|error| {
+                self.note(error.kind(), None);
+                match error.kind() {
+                    Kind::Interrupted => SolveError::Cancelled,
+                    _ => SolveError::Failed(chain(&error)),
+                }
+            })?;
         let reference = |output| {
             let tree = self
                 .build

@@ -28,7 +28,7 @@ use crate::gc::GcLimits;
 use crate::options::{BuildOptions, CompileOptions};
 use crate::progress::Sink;
 
-use build::Build;
+use build::{Build, Part};
 use frontends::{Prepared, StoredResults, as_gateway};
 use gateway::BuildGateway;
 use step::Step;
@@ -170,7 +170,9 @@ impl Engine {
         let build = Arc::new(Build::new(self, options, client)?);
         let compiled = self.compile_in(&build, &options.compile)?;
         let roots: Vec<_> = compiled.images.iter().filter_map(|image| image.root).collect();
-        let mut outputs = build.solve(&compiled.definition, &roots)?.into_iter();
+        let mut outputs = build
+            .solve(&compiled.definition, &roots, Part::Whole)?
+            .into_iter();
         let mut results = Vec::new();
         for image in compiled.images {
             let output = image.root.and_then(|_| outputs.next());

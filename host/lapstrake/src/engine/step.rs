@@ -89,6 +89,7 @@ impl Step {
             inputs: Vec::new(),
             started: Some(self.started),
             completed,
+            result: None,
         }));
     }
 }

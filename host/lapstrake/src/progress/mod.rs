@@ -7,8 +7,9 @@ mod quiet;
 mod rawjson;
 mod steps;
 mod tty;
+pub(crate) mod wire;
 
-use std::io::IsTerminal;
+use std::io::{BufWriter, IsTerminal};
 use std::str::FromStr;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -45,6 +46,14 @@ impl FromStr for Mode {
             _ => return Err("it is one of auto, tty, plain, rawjson, quiet".to_owned()),
         })
     }
+}
+
+/// Something else that hears a build's events, on the thread that shows them.
+pub trait Listener: Send {
+    /// Hears one event.
+    fn event(&mut self, event: &Event);
+    /// Called when no further event waits.
+    fn flush(&mut self);
 }
 
 /// Something that shows events. One file a kind.
@@ -86,29 +95,16 @@ pub struct Display {
 }
 
 impl Display {
-    /// Starts to show what is sent to the sink that it returns.
+    /// Starts to show what is sent to the sink that it returns, and to tell it to a listener.
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn start(mode: Mode) -> std::io::Result<(Sink, Self)> {
-        let stderr = std::io::stderr();
-        let mode = match mode {
-            Mode::Auto if stderr.is_terminal() && console::Term::stderr().features().is_attended() => {
-                Mode::Tty
-            }
-            Mode::Auto => Mode::Plain,
-            other => other,
-        };
-        let mut renderer: Box<dyn Renderer> = match mode {
-            Mode::Tty => Box::new(tty::Tty::new()),
-            Mode::RawJson => Box::new(rawjson::RawJson::new(std::io::stdout())),
-            Mode::Quiet => Box::new(quiet::Quiet::new(stderr)),
-            Mode::Plain | Mode::Auto => Box::new(plain::Plain::new(stderr)),
-        };
+    pub fn start(mode: Mode, mut listener: Option<Box<dyn Listener>>) -> std::io::Result<(Sink, Self)> {
+        let mut renderer = renderer(mode);
         let (sink, receiver) = Sink::channel();
         let thread = std::thread::Builder::new()
             .name("progress".to_owned())
-            .spawn(move || show(&receiver, renderer.as_mut()))?;
+            .spawn(move || show(&receiver, renderer.as_mut(), &mut listener))?;
         Ok((sink, Self { thread: Some(thread) }))
     }
 
@@ -120,7 +116,37 @@ impl Display {
     }
 }
 
-fn show(receiver: &Receiver<Event>, renderer: &mut dyn Renderer) {
+fn renderer(mode: Mode) -> Box<dyn Renderer> {
+    let stderr = std::io::stderr();
+    let terminal = || stderr.is_terminal() && console::Term::stderr().features().is_attended();
+    match mode {
+        Mode::Tty => Box::new(tty::Tty::new()),
+        Mode::Auto if terminal() => Box::new(tty::Tty::new()),
+        Mode::RawJson => Box::new(rawjson::RawJson::new(BufWriter::new(std::io::stdout()))),
+        Mode::Quiet => Box::new(quiet::Quiet::new(BufWriter::new(stderr))),
+        Mode::Plain | Mode::Auto => Box::new(plain::Plain::new(BufWriter::new(stderr))),
+    }
+}
+
+/// Shows on standard output what was recorded of a build that is over, or goes on elsewhere.
+///
+/// # Errors
+/// The mode is made for terminals.
+pub fn replay(mode: Mode, events: impl IntoIterator<Item = Event>) -> Result<(), String> {
+    let out = BufWriter::new(std::io::stdout());
+    let mut renderer: Box<dyn Renderer> = match mode {
+        Mode::RawJson => Box::new(rawjson::RawJson::new(out)),
+        Mode::Plain | Mode::Auto => Box::new(plain::Plain::new(out)),
+        Mode::Tty | Mode::Quiet => return Err("what is over is shown as plain or rawjson".to_owned()),
+    };
+    for event in events {
+        renderer.event(event);
+    }
+    renderer.flush();
+    Ok(())
+}
+
+fn show(receiver: &Receiver<Event>, renderer: &mut dyn Renderer, listener: &mut Option<Box<dyn Listener>>) {
     use crossbeam_channel::RecvTimeoutError;
     loop {
         let first = if renderer.wants_ticks() {
@@ -129,12 +155,19 @@ fn show(receiver: &Receiver<Event>, renderer: &mut dyn Renderer) {
             receiver.recv().map_err(|_| RecvTimeoutError::Disconnected)
         };
         match first {
-            Ok(event) => {
-                renderer.event(event);
-                while let Ok(event) = receiver.try_recv() {
+            Ok(first) => {
+                let mut next = Some(first);
+                while let Some(event) = next {
+                    if let Some(listener) = listener {
+                        listener.event(&event);
+                    }
                     renderer.event(event);
+                    next = receiver.try_recv().ok();
                 }
                 renderer.flush();
+                if let Some(listener) = listener {
+                    listener.flush();
+                }
             }
             Err(RecvTimeoutError::Timeout) => renderer.tick(),
             Err(RecvTimeoutError::Disconnected) => break,

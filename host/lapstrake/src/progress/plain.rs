@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::SystemTime;
 
 use super::steps::{Steps, bytes};
-use super::{Ending, Event, Renderer, Warning};
+use super::{Ending, Event, FoundBy, Renderer, Warning};
 
 /// Writes to `W`, all of what happened once.
 pub struct Plain<W> {
@@ -49,7 +49,7 @@ impl<W: Write> Plain<W> {
             .filter(|status| status.completed.is_some() && !written.statuses.contains(&status.id))
             .map(|status| status.id.clone())
             .collect();
-        if written.name && !new_log && !ended && statuses.is_empty() || step.started.is_none() && !ended {
+        if written.name && !new_log && !ended && statuses.is_empty() || !step.is_shown() {
             return Ok(());
         }
         if self.current != Some(index) {
@@ -101,7 +101,11 @@ impl<W: Write> Plain<W> {
                         step.duration(*at).as_secs_f64()
                     )?;
                 }
-                Ending::Cached => writeln!(self.out, "#{number} CACHED")?,
+                Ending::Cached(cached) => match cached {
+                    FoundBy::Local => writeln!(self.out, "#{number} CACHED")?,
+                    FoundBy::Content => writeln!(self.out, "#{number} CACHED by content")?,
+                },
+                Ending::Skipped => writeln!(self.out, "#{number} SKIPPED")?,
                 Ending::Cancelled => writeln!(self.out, "#{number} CANCELED")?,
                 Ending::Failed(error) => writeln!(self.out, "#{number} ERROR: {error}")?,
             }
@@ -188,6 +192,7 @@ mod tests {
             inputs: vec![],
             started: Some(at(started)),
             completed: completed.map(|(end, ending)| (at(end), ending)),
+            result: None,
         })
     }
 
@@ -202,6 +207,7 @@ mod tests {
 
     #[test]
     fn looks_as_buildkits() {
+        let cached = Ending::Cached(FoundBy::Local);
         let mut plain = Plain::new(Vec::new());
         let blob = Event::Status(StatusUpdate {
             vertex: Digest::of(b"FROM x"),
@@ -218,7 +224,7 @@ mod tests {
             vertex("FROM x", 0, Some((100, Ending::Done))),
             vertex("RUN a", 100, None),
             log("RUN a", 150, "one\n"),
-            vertex("RUN b", 100, Some((100, Ending::Cached))),
+            vertex("RUN b", 100, Some((100, cached))),
             log("RUN a", 160, "two"),
             vertex("RUN a", 100, Some((1600, Ending::Failed("exit code: 1".into())))),
         ] {

@@ -118,18 +118,20 @@ fn status(event: Event) -> SolveStatus {
     match event {
         Event::Vertex(update) => {
             let ending = update.completed.as_ref().map(|(_, ending)| ending);
+            // As BuildKit tells a vertex that nothing needed: it is named, and neither begins nor ends.
+            let skipped = ending == Some(&Ending::Skipped);
             out.vertexes.push(Vertex {
                 digest: update.digest,
                 inputs: update.inputs,
-                cached: ending == Some(&Ending::Cached),
+                cached: matches!(ending, Some(Ending::Cached(_))),
                 error: match ending {
                     Some(Ending::Failed(error)) => error.clone(),
                     Some(Ending::Cancelled) => "context canceled".to_owned(),
-                    Some(Ending::Done | Ending::Cached) | None => String::new(),
+                    Some(Ending::Done | Ending::Cached(_) | Ending::Skipped) | None => String::new(),
                 },
                 name: update.name,
-                started: update.started.map(time),
-                completed: update.completed.map(|(at, _)| time(at)),
+                started: update.started.filter(|_| !skipped).map(time),
+                completed: update.completed.filter(|_| !skipped).map(|(at, _)| time(at)),
             });
         }
         Event::Status(update) => out.statuses.push(Status {
@@ -202,20 +204,38 @@ impl<W: Write + Send> Renderer for RawJson<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{LogChunk, VertexUpdate};
+    use super::super::{FoundBy, LogChunk, VertexUpdate};
     use super::*;
 
     #[test]
     fn has_the_fields_of_solve_status() {
         let digest = Digest::of(b"x");
         let at = SystemTime::UNIX_EPOCH;
+        let cached = Ending::Cached(FoundBy::Local);
         let mut json = RawJson::new(Vec::new());
         json.event(Event::Vertex(VertexUpdate {
             digest,
             name: "RUN x".into(),
             inputs: vec![],
             started: Some(at),
-            completed: Some((at, Ending::Cached)),
+            completed: Some((at, cached)),
+            result: None,
+        }));
+        json.event(Event::Vertex(VertexUpdate {
+            digest,
+            name: "RUN y".into(),
+            inputs: vec![],
+            started: None,
+            completed: Some((at, Ending::Skipped)),
+            result: None,
+        }));
+        json.event(Event::Vertex(VertexUpdate {
+            digest,
+            name: "RUN z".into(),
+            inputs: vec![],
+            started: None,
+            completed: Some((at, Ending::Cancelled)),
+            result: None,
         }));
         json.event(Event::Log(LogChunk {
             vertex: digest,
@@ -227,6 +247,9 @@ mod tests {
         let expected = format!(
             "{{\"vertexes\":[{{\"digest\":\"{digest}\",\"name\":\"RUN x\",\"started\":\"1970-01-01T00:00:00Z\",\
              \"completed\":\"1970-01-01T00:00:00Z\",\"cached\":true}}]}}\n\
+             {{\"vertexes\":[{{\"digest\":\"{digest}\",\"name\":\"RUN y\"}}]}}\n\
+             {{\"vertexes\":[{{\"digest\":\"{digest}\",\"name\":\"RUN z\",\
+             \"completed\":\"1970-01-01T00:00:00Z\",\"error\":\"context canceled\"}}]}}\n\
              {{\"logs\":[{{\"vertex\":\"{digest}\",\"stream\":2,\"data\":\"aGn/\",\
              \"timestamp\":\"1970-01-01T00:00:00Z\"}}]}}\n"
         );

@@ -45,6 +45,14 @@ impl Step {
             .unwrap_or_default()
     }
 
+    /// Whether there is something to show: a step that was given up before it began only buries what went wrong.
+    pub fn is_shown(&self) -> bool {
+        match &self.completed {
+            Some((_, Ending::Cancelled)) | None => self.started.is_some(),
+            Some(_) => true,
+        }
+    }
+
     /// Whether it runs.
     pub fn running(&self) -> bool {
         self.started.is_some() && self.completed.is_none()
@@ -206,6 +214,7 @@ mod tests {
             inputs: vec![],
             started: Some(at),
             completed,
+            result: None,
         };
         steps.vertex(update(None));
         let chunk = |data: &[u8]| LogChunk {

@@ -116,7 +116,7 @@ fn frame(steps: &Steps, elapsed: Duration, width: usize, last: bool) -> Vec<Stri
         steps.all.len()
     );
     let mut lines = vec![cut(title.trim_end(), width)];
-    for step in &steps.all {
+    for step in steps.all.iter().filter(|step| step.is_shown()) {
         lines.push(step_line(step, width));
         if step.running() && !last {
             let statuses = step.statuses.iter().filter(|status| status.completed.is_none());
@@ -146,7 +146,8 @@ fn frame(steps: &Steps, elapsed: Duration, width: usize, last: bool) -> Vec<Stri
 fn step_line(step: &Step, width: usize) -> String {
     let time = format!("{:.1}s", step.duration(now()).as_secs_f64());
     let mark = match &step.completed {
-        Some((_, Ending::Cached)) => "CACHED ",
+        Some((_, Ending::Cached(_))) => "CACHED ",
+        Some((_, Ending::Skipped)) => "SKIPPED ",
         Some((_, Ending::Cancelled)) => "CANCELED ",
         Some((_, Ending::Failed(_))) => "ERROR ",
         Some((_, Ending::Done)) | None => "",
@@ -161,6 +162,7 @@ fn step_line(step: &Step, width: usize) -> String {
     match &step.completed {
         Some((_, Ending::Failed(_))) => styled.red().to_string(),
         Some((_, Ending::Cancelled)) => styled.yellow().to_string(),
+        Some((_, Ending::Skipped)) => styled.dim().to_string(),
         Some(_) => styled.cyan().to_string(),
         None => styled.to_string(),
     }
@@ -191,6 +193,7 @@ mod tests {
             inputs: vec![],
             started: Some(started),
             completed,
+            result: None,
         };
         steps.vertex(step(
             "[1/2] FROM x",
