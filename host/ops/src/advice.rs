@@ -2,6 +2,7 @@
 //! Knows nothing of exit codes and of how hints are shown.
 
 use crate::error::Error;
+use crate::exec::ExecError;
 
 impl Error {
     /// Whether a registry, the network or the store failed, and not what a build says or does.
@@ -67,6 +68,10 @@ impl Error {
             NotAllowed {
                 entitlement: "security.insecure",
             } => "allow it with --allow security.insecure",
+            Exec(ExecError::NoNetworkTool { .. }) => {
+                "install it (pasta is in the package passt), or write sandbox = \"auto\" under [network] in the \
+                 configuration file"
+            }
             NoSecret { .. } => "give it with --secret id=ID,src=FILE or --secret id=ID,env=VARIABLE",
             NoSshAgent { .. } => "give it with --ssh ID, or --ssh ID=SOCKET",
             _ => return None,

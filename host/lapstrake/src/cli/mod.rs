@@ -4,6 +4,7 @@
 mod answers;
 mod convert;
 mod interrupt;
+mod limits;
 mod words;
 
 use std::io::Write;
@@ -151,6 +152,8 @@ impl Place {
                 helper_path: None,
             },
             oci_runtime: config.oci_runtime.clone(),
+            sandbox: config.network.sandbox,
+            no_new_privileges: config.no_new_privileges,
             debug: self.debug,
         };
         Ok(Engine::open(&self.root()?, options)?)

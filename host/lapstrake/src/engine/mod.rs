@@ -21,6 +21,7 @@ use lapstrake_store::Store;
 pub use build_file::BuildFileError;
 pub use export::{Exported, Outcome};
 
+use crate::config::Sandbox;
 use crate::error::Error;
 use crate::options::{BuildOptions, CompileOptions};
 use crate::progress::Sink;
@@ -39,6 +40,10 @@ pub struct EngineOptions {
     pub credentials: CredentialOptions,
     /// OCI runtime to use instead of the built-in one.
     pub oci_runtime: Option<PathBuf>,
+    /// What network commands without wishes are in.
+    pub sandbox: Sandbox,
+    /// Whether set-user-ID programs and file capabilities are without effect in commands.
+    pub no_new_privileges: bool,
     /// Whether frontends' debug messages are shown.
     pub debug: bool,
 }
