@@ -36,6 +36,9 @@ for part in "$@"; do
         want /usr/sbin/dockerd docker.io
         want jq jq
         want strace strace
+        want pasta passt
+        want slirp4netns slirp4netns
+        want ip iproute2
         ;;
     bench)
         want buildah buildah

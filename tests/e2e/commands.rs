@@ -47,7 +47,7 @@ fn the_sandbox_is_dockers() {
     );
     for line in [
         "CapEff:\t00000000a80425fb",
-        "NoNewPrivs:\t1",
+        "NoNewPrivs:\t0",
         "Seccomp:\t2",
         "/dev/mqueue",
         "proc-sys-is-read-only",

@@ -22,6 +22,10 @@ pub struct Config {
     pub frontend: Frontend,
     /// Containers.
     pub oci_runtime: Option<PathBuf>,
+    /// Whether set-user-ID programs and file capabilities are without effect in commands.
+    pub no_new_privileges: bool,
+    /// Networks of commands.
+    pub network: Network,
     /// Garbage collection.
     pub gc: GcConfig,
     /// Records of builds.
@@ -79,6 +83,34 @@ pub struct Frontend {
     pub fuel: Option<u64>,
     /// Seconds.
     pub timeout: Option<u64>,
+}
+
+/// Networks of commands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Network {
+    /// What a command without wishes is in.
+    pub sandbox: Sandbox,
+    /// What `host-gateway` of `--add-host` means; none: the address that this machine reaches others from.
+    pub host_gateway_ip: Option<std::net::IpAddr>,
+}
+
+/// What a command without wishes is in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sandbox {
+    /// A network of its own by pasta or slirp4netns, whichever is there; where neither is, this machine's, with a
+    /// warning.
+    #[default]
+    Auto,
+    /// A network of its own by pasta.
+    Pasta,
+    /// A network of its own by slirp4netns.
+    Slirp4netns,
+    /// This machine's.
+    Host,
+    /// Loopback only.
+    None,
 }
 
 /// Why a configuration file cannot be used.
@@ -149,6 +181,16 @@ mod tests {
         let config: Config = toml::from_str("[history]\nmax-size = \"big\"\n").unwrap();
         let message = config.history.limits().unwrap_err().0;
         assert!(message.contains("history.max-size"), "{message}");
+    }
+
+    #[test]
+    fn reads_networks() {
+        let read = |text: &str| toml::from_str::<Config>(text).map(|config| config.network);
+        assert_eq!(read("").unwrap().sandbox, Sandbox::Auto);
+        let network = read("[network]\nsandbox = \"slirp4netns\"\nhost-gateway-ip = \"fd00::1\"\n").unwrap();
+        assert_eq!(network.sandbox, Sandbox::Slirp4netns);
+        assert!(network.host_gateway_ip.is_some_and(|ip| ip.is_ipv6()));
+        assert!(read("[network]\nsandbox = \"bridge\"\n").is_err());
     }
 
     #[test]

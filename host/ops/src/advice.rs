@@ -68,6 +68,10 @@ impl Error {
             NotAllowed {
                 entitlement: "security.insecure",
             } => "allow it with --allow security.insecure",
+            Exec(ExecError::NoNetworkTool { .. }) => {
+                "install it (pasta is in the package passt), or write sandbox = \"auto\" under [network] in the \
+                 configuration file"
+            }
             NoSecret { .. } => "give it with --secret id=ID,src=FILE or --secret id=ID,env=VARIABLE",
             Exec(ExecError::Setup { source }) => return setup_hint(source),
             NoSshAgent { .. } => "give it with --ssh ID, or --ssh ID=SOCKET",

@@ -58,7 +58,7 @@ pub enum Error {
     #[error(transparent)]
     Exec(#[from] ExecError),
     /// A command ended with a code that is not good.
-    #[error("process {command:?} did not complete successfully: {}", ending(exit, *out_of_memory))]
+    #[error("process {command:?} did not complete successfully: {}", ending(exit, *out_of_memory, *memory_limit))]
     Command {
         /// Program and arguments.
         command: String,
@@ -66,6 +66,8 @@ pub enum Error {
         exit: Exit,
         /// Whether the kernel killed it because of its memory limit.
         out_of_memory: bool,
+        /// The limit in bytes, if there is one.
+        memory_limit: Option<u64>,
     },
     /// A secret is not there.
     #[error("the build has no secret {id:?}")]
@@ -601,12 +603,26 @@ impl Error {
     }
 }
 
-fn ending(exit: &Exit, out_of_memory: bool) -> String {
-    let memory = if out_of_memory { " (out of memory)" } else { "" };
+fn ending(exit: &Exit, out_of_memory: bool, limit: Option<u64>) -> String {
+    let memory = match (out_of_memory, limit) {
+        (false, _) => String::new(),
+        (true, None) => "; killed: out of memory".to_owned(),
+        (true, Some(bytes)) => format!("; killed: out of memory (limit {})", size(bytes)),
+    };
     match exit {
         Exit::Code(code) => format!("exit code: {code}{memory}"),
         Exit::Signal(signal) => format!("killed by signal {signal}{memory}"),
     }
+}
+
+/// Bytes in the largest unit that they are a whole number of.
+fn size(bytes: u64) -> String {
+    [("GiB", 30), ("MiB", 20), ("KiB", 10)]
+        .into_iter()
+        .find(|(_, shift)| bytes > 0 && bytes.is_multiple_of(1u64 << shift))
+        .map_or(format!("{bytes} bytes"), |(unit, shift)| {
+            format!("{} {unit}", bytes >> shift)
+        })
 }
 
 fn list(items: &[String]) -> String {

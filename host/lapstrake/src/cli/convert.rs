@@ -17,7 +17,7 @@ pub struct WordError {
     source: SpecError,
 }
 
-trait After<T> {
+pub(super) trait After<T> {
     fn after(self, option: &'static str) -> Result<T, WordError>;
 }
 
@@ -76,7 +76,7 @@ pub fn compile(words: SharedWords, config: &Config) -> Result<CompileOptions, Wo
         labels,
         platforms,
         limits: limits(&words, config)?,
-        frontend_options: frontend_options(&words)?,
+        frontend_options: frontend_options(&words, config)?,
         offline: words.offline,
         frontend: words.frontend,
     })
@@ -98,7 +98,7 @@ fn limits(words: &SharedWords, config: &Config) -> Result<FrontendLimits, WordEr
     })
 }
 
-fn frontend_options(words: &SharedWords) -> Result<Vec<(String, String)>, WordError> {
+fn frontend_options(words: &SharedWords, config: &Config) -> Result<Vec<(String, String)>, WordError> {
     let mut out = Vec::new();
     let mut add = |name: &str, value: String| out.push((name.to_owned(), value));
     if words.no_cache {
@@ -122,30 +122,7 @@ fn frontend_options(words: &SharedWords) -> Result<Vec<(String, String)>, WordEr
             });
         }
     }
-    let mut hosts = Vec::new();
-    for text in &words.add_host {
-        let (host, ip) = text
-            .split_once(['=', ':'])
-            .filter(|(host, ip)| !host.is_empty() && !ip.is_empty())
-            .ok_or_else(|| SpecError(format!("{text:?} is not HOST:IP")))
-            .after("--add-host")?;
-        hosts.push(format!("{host}={ip}"));
-    }
-    if !hosts.is_empty() {
-        add("add-hosts", hosts.join(","));
-    }
-    if !words.ulimit.is_empty() {
-        for text in &words.ulimit {
-            spec::pair(text).after("--ulimit")?;
-        }
-        add("ulimit", words.ulimit.join(","));
-    }
-    if let Some(size) = &words.shm_size {
-        add("shm-size", spec::size(size).after("--shm-size")?.to_string());
-    }
-    if let Some(parent) = &words.cgroup_parent {
-        add("cgroup-parent", parent.clone());
-    }
+    out.extend(words.limits.options(config)?);
     Ok(out)
 }
 

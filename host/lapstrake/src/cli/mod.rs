@@ -7,6 +7,7 @@ mod doctor;
 mod du;
 mod history;
 mod interrupt;
+mod limits;
 mod privilege;
 mod prune;
 mod recording;
@@ -172,6 +173,8 @@ impl Place {
                 helper_path: None,
             },
             oci_runtime: config.oci_runtime.clone(),
+            sandbox: config.network.sandbox,
+            no_new_privileges: config.no_new_privileges,
             debug: self.debug,
             gc: config.gc.limits().map_err(|error| usage(&error))?,
         };

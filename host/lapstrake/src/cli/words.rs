@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::limits::LimitWords;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::history::HistoryWords;
@@ -115,21 +116,8 @@ pub struct SharedWords {
     #[arg(long, value_name = "MODE")]
     pub network: Option<String>,
 
-    /// A line of /etc/hosts
-    #[arg(long, value_name = "HOST:IP")]
-    pub add_host: Vec<String>,
-
-    /// Resource limit, such as nofile=1024:2048
-    #[arg(long, value_name = "NAME=SOFT[:HARD]")]
-    pub ulimit: Vec<String>,
-
-    /// Size of /dev/shm
-    #[arg(long, value_name = "BYTES")]
-    pub shm_size: Option<String>,
-
-    /// Parent of the containers' control groups
-    #[arg(long, value_name = "CGROUP")]
-    pub cgroup_parent: Option<String>,
+    #[command(flatten)]
+    pub limits: LimitWords,
 
     /// Frontend to use instead of the syntax line's: a built-in name or a component's file
     #[arg(long, value_name = "REF")]

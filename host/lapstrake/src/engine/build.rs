@@ -1,17 +1,18 @@
 //! One build: what its frontend and its solver share. Knows nothing of frontends or exporters.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use lapstrake_llb::{Definition, Digest, Edge, Hasher};
-use lapstrake_ops::exec::{Network, RunnerOptions, Runtime};
+use lapstrake_ops::exec::{Network, NetworkTool, NetworkTools, RunnerOptions, Runtime};
 use lapstrake_ops::source::image::{ImageOptions, ImageStore};
 use lapstrake_ops::{Entitlements, KnownSecrets, LocalWorker, Output, StoreRecords, WorkerOptions};
 use lapstrake_solver::{CancelToken, Explained, Options, Session, SolveError, Solver, StepContext};
 use lapstrake_store::tree::FileTree;
 use lapstrake_store::{Store, Tree};
 
+use crate::config::Sandbox;
 use crate::error::{Error, SolveFailure};
 use crate::options::{BuildFile, BuildOptions, CompileOptions, Context, Entitlement, NamedSource};
 use crate::platform;
@@ -19,7 +20,7 @@ use crate::progress::{Ending, Event, FoundBy, LogChunk, Sink, StatusUpdate, Vert
 use crate::spec::{Secret, SecretFrom};
 
 use super::frontends::{CONTEXT, local_name};
-use super::{Client, Engine};
+use super::{Client, Engine, EngineOptions};
 
 /// What is solved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,10 +84,13 @@ impl Build {
                     security_insecure: options.entitlements.contains(&Entitlement::SecurityInsecure),
                 },
                 secrets: Arc::new(secrets(&options.secrets)?),
-                runner: runner(engine.options.oci_runtime.clone()),
-                // Until a network provider exists, as BuildKit does without one.
-                sandbox_network: Network::Host,
-                no_new_privileges: true,
+                runner: runner(&engine.options),
+                sandbox_network: match engine.options.sandbox {
+                    Sandbox::Auto | Sandbox::Pasta | Sandbox::Slirp4netns => Network::Isolated,
+                    Sandbox::Host => Network::Host,
+                    Sandbox::None => Network::Loopback,
+                },
+                no_new_privileges: engine.options.no_new_privileges,
                 timeout: options.step_timeout,
                 offline: compile.offline,
             },
@@ -212,16 +216,24 @@ fn scope(options: &CompileOptions) -> Digest {
     hasher.finish()
 }
 
-fn runner(oci_runtime: Option<PathBuf>) -> RunnerOptions {
+fn runner(engine: &EngineOptions) -> RunnerOptions {
     let mut options = RunnerOptions::default();
     // No more than a runtime needs: among the others may be secrets.
     options.helper.env = ["PATH", "XDG_RUNTIME_DIR"]
         .into_iter()
         .filter_map(|name| Some((name.into(), std::env::var_os(name)?)))
         .collect();
-    if let Some(program) = oci_runtime {
-        options.runtime = Runtime::External(program);
+    if let Some(program) = &engine.oci_runtime {
+        options.runtime = Runtime::External(program.clone());
     }
+    options.network = NetworkTools {
+        only: match engine.sandbox {
+            Sandbox::Pasta => Some(NetworkTool::Pasta),
+            Sandbox::Slirp4netns => Some(NetworkTool::Slirp4netns),
+            Sandbox::Auto | Sandbox::Host | Sandbox::None => None,
+        },
+        path: std::env::var_os("PATH").unwrap_or_default(),
+    };
     options
 }
 

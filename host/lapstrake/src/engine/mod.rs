@@ -23,6 +23,7 @@ pub use build_file::BuildFileError;
 pub use export::{Exported, Outcome};
 pub use why::Explanation;
 
+use crate::config::Sandbox;
 use crate::error::Error;
 use crate::gc::GcLimits;
 use crate::options::{BuildOptions, CompileOptions};
@@ -42,6 +43,10 @@ pub struct EngineOptions {
     pub credentials: CredentialOptions,
     /// OCI runtime to use instead of the built-in one.
     pub oci_runtime: Option<PathBuf>,
+    /// What network commands without wishes are in.
+    pub sandbox: Sandbox,
+    /// Whether set-user-ID programs and file capabilities are without effect in commands.
+    pub no_new_privileges: bool,
     /// Whether frontends' debug messages are shown.
     pub debug: bool,
     /// What the store may take when a build has ended; none: no garbage is collected.

@@ -116,6 +116,7 @@ impl<'a> Step<'a> {
                 command: self.op.args.join(" "),
                 exit,
                 out_of_memory,
+                memory_limit: request.resources.as_ref().and_then(|limits| limits.memory_bytes),
             });
         }
         outputs.into_iter().map(|kept| self.commit(kept)).collect()

@@ -153,10 +153,9 @@ fn in_time(fd: BorrowedFd<'_>) -> io::Result<()> {
 
 /// What a tool said last, without what it says where there is no system log.
 fn last_words(text: &str) -> String {
-    let lines = text.lines().map(str::trim);
+    let mut lines = text.lines().map(str::trim);
     lines
-        .filter(|line| !line.is_empty() && !line.starts_with("Failed to send"))
-        .next_back()
+        .rfind(|line| !line.is_empty() && !line.starts_with("Failed to send"))
         .unwrap_or("it said nothing")
         .to_owned()
 }

@@ -209,7 +209,11 @@ pub(super) mod tests {
             ARCHITECTURE => architecture,
             16.. => {
                 let argument = arguments[(offset as usize - 16) / 8];
-                (if offset % 8 == 0 { argument } else { argument >> 32 }) as u32
+                (if offset.is_multiple_of(8) {
+                    argument
+                } else {
+                    argument >> 32
+                }) as u32
             }
             other => panic!("load from {other}"),
         };
