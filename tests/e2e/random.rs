@@ -90,7 +90,7 @@ fn line(numbers: &mut Numbers, stage: usize) -> String {
         5 => {
             format!("RUN mkdir -p /{name} && echo {name}$V >> /{name}/run && ln -f /{name}/run /{name}/link")
         }
-        6 => format!("RUN rm -rf /{name}; {list} > /sum"),
+        6 => format!("RUN rm -rf /{name}; : > /sum; {list} > /sum"),
         7 => format!("ENV V={name}"),
         _ => format!("WORKDIR /{name}"),
     }
