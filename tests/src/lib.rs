@@ -6,8 +6,10 @@
 
 pub mod base;
 pub mod disk;
+pub mod gated;
 pub mod guests;
 pub mod layout;
+pub mod opened;
 pub mod place;
 pub mod servers;
 

@@ -112,11 +112,12 @@ impl Options {
         })
     }
 
-    /// Returns whether nothing of a stage is taken from the cache.
-    pub fn ignores_cache(&self, stage: &str) -> bool {
+    /// Returns whether nothing of a stage is taken from the cache. It is meant by its name or by its number.
+    pub fn ignores_cache(&self, stage: &str, number: usize) -> bool {
+        let means = |text: &String| text.eq_ignore_ascii_case(stage) || *text == number.to_string();
         match &self.no_cache {
             None => false,
-            Some(names) => names.is_empty() || names.iter().any(|name| name.eq_ignore_ascii_case(stage)),
+            Some(names) => names.is_empty() || names.iter().any(means),
         }
     }
 
@@ -246,7 +247,7 @@ mod tests {
             ("shm-size", "1024"),
             ("force-network-mode", "none"),
             ("memory", "4096"),
-            ("no-cache", "a,B"),
+            ("no-cache", "a,B,3"),
         ])
         .unwrap();
         let mut exec = ExecOp::default();
@@ -269,8 +270,9 @@ mod tests {
         assert_eq!(exec.mounts[0].target, "/dev/shm");
         assert_eq!(options.network, NetworkMode::NoNetwork);
         assert_eq!(options.resources.as_ref().unwrap().memory_bytes, Some(4096));
-        assert!(options.ignores_cache("b") && !options.ignores_cache("c"));
-        assert!(read(&[("no-cache", "")]).unwrap().ignores_cache("x"));
+        assert!(options.ignores_cache("b", 0) && !options.ignores_cache("c", 0));
+        assert!(options.ignores_cache("c", 3) && !options.ignores_cache("c", 33));
+        assert!(read(&[("no-cache", "")]).unwrap().ignores_cache("x", 0));
     }
 
     #[test]

@@ -31,7 +31,8 @@ impl Driver<'_> {
         let node = plan.nodes[index].clone();
         let naming = self.naming(&node);
         let mut stage = self.base(plan, index, &node, naming, stages, epoch)?;
-        stage.ignore_cache = node.stage.is_some() && self.options.ignores_cache(&node.name);
+        let ignored = |number| self.options.ignores_cache(&node.name, number);
+        stage.ignore_cache = node.stage.is_some_and(ignored);
         if !node.replaced {
             inherit(&mut stage);
         }
