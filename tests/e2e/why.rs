@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use lapstrake_tests::servers::Registry;
 use lapstrake_tests::{Place, Ran, base, is_root, skip};
 
 /// `lapstrake why context` with the options of a build, and the step.
@@ -215,7 +216,7 @@ fn image(place: &Place, text: &str) {
     std::fs::write(context.join("f"), text).unwrap();
     let base = format!("base=oci-layout://{}:latest", base::busybox().display());
     let _ = std::fs::remove_dir_all(place.path("out/layout"));
-    let out = "type=oci,tar=false,dest=out/layout,name=my:1";
+    let out = "type=oci,tar=false,dest=out/layout,name=my:latest";
     place
         .run(["build", "image", "--build-context", &base, "-o", out])
         .ok();
@@ -229,7 +230,7 @@ fn a_base_image_that_moved_is_said() {
     let place = Place::new();
     image(&place, "1");
     place.dockerfile("FROM mine\nRUN echo hello\n");
-    let mine = format!("mine=oci-layout://{}:1", place.path("out/layout").display());
+    let mine = format!("mine=oci-layout://{}:latest", place.path("out/layout").display());
     let context = ["--build-context", mine.as_str()];
     place.build(&context).ok();
     let same = said(&place, &[&context[..], &["RUN echo"]].concat());
@@ -241,11 +242,50 @@ fn a_base_image_that_moved_is_said() {
         "{moved}"
     );
     assert!(
-        moved.contains(" -> sha256:") && moved.contains(" (mine:1)"),
+        moved.contains(" -> sha256:") && moved.contains(" (mine:latest)"),
         "{moved}"
     );
     let own = said(&place, &[&context[..], &["context mine"]].concat());
     assert!(own.contains("    base image digest moved: sha256:"), "{own}");
+}
+
+#[test]
+fn a_tag_that_moved_in_a_registry_is_said() {
+    if !is_root() {
+        skip!("containers need root");
+    }
+    let place = Place::new();
+    let Some(registry) = Registry::start(&place.path("out"), None) else {
+        skip!("docker-registry is not installed");
+    };
+    if !registry.push(base::busybox(), "lib/base:1", None) {
+        skip!("skopeo is not installed");
+    }
+    place.config(&format!("[registry.\"{}\"]\nhttp = true\n", registry.host));
+    let name = format!("{}/lib/base:1", registry.host);
+    place.dockerfile(&format!("FROM {name}\nRUN echo hello\n"));
+    place.run(["build", "context"]).ok();
+    image(&place, "moved");
+    assert!(registry.push(&place.path("out/layout"), "lib/base:1", None));
+    let moved = place.run(["why", "context", "RUN echo"]).ok().stdout;
+    assert!(
+        moved.contains(&format!("FROM {name}"))
+            && moved.contains(": base image digest moved: sha256:")
+            && moved.contains(&format!(" ({name})")),
+        "{moved}"
+    );
+    // Another tag with the same layers is no change.
+    assert!(registry.push(base::busybox(), "lib/base:2", None));
+    place.dockerfile(&format!("FROM {}/lib/base:2\nRUN echo hello\n", registry.host));
+    let same = place.run(["why", "context", "RUN echo"]).ok().stdout;
+    assert!(
+        same.contains("cached: nothing that it is made of changed"),
+        "{same}"
+    );
+    place.dockerfile(&format!("FROM {}/lib/base:1\nRUN echo other\n", registry.host));
+    let both = place.run(["why", "context", "RUN echo"]).ok().stdout;
+    assert!(both.contains("command: echo hello -> echo other"), "{both}");
+    assert!(both.contains("base image digest moved"), "{both}");
 }
 
 #[test]
