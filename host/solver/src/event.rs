@@ -35,7 +35,7 @@ pub enum Event {
         started: Option<SystemTime>,
         /// When it ended.
         at: SystemTime,
-        /// Id of its result, if it has one: that of the record, where it is recorded.
+        /// Id of its result, if it has one; of a skipped one, the key under which its record would be looked for.
         result: Option<Digest>,
         /// Whether it was looked for by the content of its inputs.
         by_content: bool,

@@ -853,7 +853,10 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
             inputs: self.graph.input_digests(node),
             started: self.started[node],
             at,
-            result: self.states.resolved(node).map(|resolved| resolved.id),
+            result: match self.states.resolved(node) {
+                Some(resolved) => Some(resolved.id),
+                None => self.keys[node].definition.filter(|_| ending == Ending::Skipped),
+            },
             by_content: self.keys[node].content.is_some(),
             ending,
         });

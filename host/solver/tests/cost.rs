@@ -54,9 +54,10 @@ fn a_cached_chain_costs_a_few_allocations_a_vertex() {
             .unwrap();
         counts.push((ALLOCATIONS.load(Ordering::Relaxed) - before) / LENGTH as usize);
     }
-    // The toy worker's own map and the graph's list of inputs are among them.
+    // The toy worker's own map, the graph's list of inputs, and the name and the inputs that the event of a skipped vertex
+    // has are among them.
     assert!(
-        counts[1] <= 6,
+        counts[1] <= 8,
         "{counts:?} allocations a vertex, first executed and then cached"
     );
 }

@@ -25,10 +25,10 @@ impl Store {
         })
     }
 
-    /// How long it took to make the result of a record. `None`: the record is gone, or nobody noted it.
+    /// How long it took to make the result of a record, by its id or a key. `None`: it is not there, or nobody noted it.
     pub fn duration_of(&self, id: &Digest) -> Result<Option<Duration>> {
         let took: Option<Option<i64>> = self.db().read("read the time of a step", |db| {
-            db.prepare_cached("SELECT took FROM records WHERE id = ?1")?
+            db.prepare_cached("SELECT took FROM records WHERE id = ?1 OR id = (SELECT record FROM record_keys WHERE key = ?1)")?
                 .query_row([id.as_bytes()], |row| row.get(0))
                 .optional()
         })?;
@@ -48,12 +48,14 @@ mod tests {
         let store = Store::open(root.path()).unwrap();
         let id = Digest::of(b"id");
         let took = Duration::from_millis(1500);
-        store.save_record(&[id], &id, b"payload", &[], "a step").unwrap();
+        let key = Digest::of(b"key");
+        store.save_record(&[id, key], &id, b"payload", &[], "a step").unwrap();
         assert_eq!(store.duration_of(&id).unwrap(), None);
         store
             .note_durations(&[(id, took), (Digest::of(b"gone"), took)])
             .unwrap();
         assert_eq!(store.duration_of(&id).unwrap(), Some(took));
+        assert_eq!(store.duration_of(&key).unwrap(), Some(took));
         assert_eq!(store.duration_of(&Digest::of(b"gone")).unwrap(), None);
         store.remove_record(&id).unwrap();
         assert_eq!(store.duration_of(&id).unwrap(), None);

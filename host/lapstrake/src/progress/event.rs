@@ -64,7 +64,7 @@ pub struct VertexUpdate {
     /// When and how it ended.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "wire::ended")]
     pub completed: Option<(SystemTime, Ending)>,
-    /// Id of the result in the store, if there is one.
+    /// Id of the result in the store, if there is one; of a skipped step, a key that may lead to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Digest>,
 }
