@@ -17,6 +17,7 @@ mod notice;
 mod owners;
 mod record;
 mod remove;
+mod reserve;
 mod state;
 mod store;
 mod sweep;

@@ -17,6 +17,7 @@ use crate::LayerId;
 use crate::db::{self, Db};
 use crate::error::{Error, Result};
 use crate::notice::Notice;
+use crate::store::private;
 
 /// Where a damaged database is put.
 pub(crate) const ASIDE: &str = "db.sqlite.damaged";
@@ -30,12 +31,7 @@ pub(crate) fn is_needed(database: &Path) -> bool {
 pub(crate) fn mend(root: &Path) -> Result<Option<Notice>> {
     let path = root.join("db.sqlite");
     let lock_path = root.join("lock");
-    let guard = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&lock_path);
-    let guard = guard.map_err(Error::io("create", &lock_path))?;
+    let guard = private(&lock_path)?;
     guard.lock().map_err(Error::io("lock", &lock_path))?;
     let leases = root.join("leases");
     fs::create_dir_all(&leases).map_err(Error::io("create", &leases))?;
@@ -50,6 +46,7 @@ pub(crate) fn mend(root: &Path) -> Result<Option<Notice>> {
     }
     let new = root.join("db.sqlite.new");
     remove_database(&new)?;
+    drop(private(&new)?);
     Db::create(&new)?;
     let rows = salvage(&path, &new, root)?;
     put_in_place(&path, &new, &root.join(ASIDE))?;

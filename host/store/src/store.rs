@@ -4,6 +4,7 @@
 //! db.sqlite            rows: blobs, layers, records, values (db.rs)
 //! blobs/sha256/<hex>   content by digest
 //! layers/<id>/fs       files of a layer, one overlayfs upper directory
+//! reserve              room for removing things when the disk is full (reserve.rs)
 //! tmp/<session>/       temporary names of a living process (temp.rs)
 //! leases/<epoch>       locked by those who may use what was not condemned then (lease.rs)
 //! index/, compiled/    files of the callers' own, which they can make again
@@ -31,6 +32,7 @@ use crate::last_use::LastUses;
 use crate::lease::{self, Lease};
 use crate::mend;
 use crate::notice::Notice;
+use crate::reserve;
 use crate::temp::{Session, TempDir};
 use crate::{owners, state, sweep};
 
@@ -292,12 +294,6 @@ fn create(root: &Path, database: &Path) -> Result<()> {
             .map_err(Error::io("create", path))
     };
     make(root)?;
-    // The folder may be somebody's who has left it open to others. What SQLite adds takes the database's mode.
-    let private = |path: &Path| {
-        let mut options = File::options();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        options.open(path).map_err(Error::io("create", path))
-    };
     let path = root.join("lock");
     let guard = private(&path)?;
     guard.lock().map_err(Error::io("lock", &path))?;
@@ -311,7 +307,17 @@ fn create(root: &Path, database: &Path) -> Result<()> {
         owners::begin(root)?;
     }
     drop(private(database)?);
-    db::Db::create(database)
+    db::Db::create(database)?;
+    reserve::keep(root);
+    Ok(())
+}
+
+/// Opens a file, or makes it for this user alone: the folder may be somebody's who has left it open to others. What SQLite
+/// adds takes the database's mode.
+pub(crate) fn private(path: &Path) -> Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    options.open(path).map_err(Error::io("create", path))
 }
 
 /// Tells ext4 that what is in a folder has nothing to do with each other, so that it looks for free inodes near each

@@ -9,6 +9,8 @@ use crate::options::{BuildFile, BuildOptions};
 
 /// What is damaged is removed when it is found, so that few attempts find all.
 const ATTEMPTS: usize = 4;
+/// A disk with less than this is full, bytes.
+const FULL: u64 = 1 << 20;
 
 /// Whether a build does the same when it is begun anew: not if it has read or written a stream.
 pub(super) fn can_be_repeated(options: &BuildOptions) -> bool {
@@ -30,9 +32,26 @@ pub(super) fn until_sound<T>(
         let found = tell(&engine)? || engine.store().is_damaged();
         match result {
             Err(Failure::Engine(_)) if found && repeat && attempt < ATTEMPTS => attempt += 1,
+            Err(Failure::Engine(error)) => {
+                tell_of_full_disk(&engine)?;
+                return Err(Failure::Engine(error));
+            }
             other => return other,
         }
     }
+}
+
+/// A command that found no room may not have said so.
+fn tell_of_full_disk(engine: &Engine) -> Result<(), Failure> {
+    let store = engine.store();
+    if store.space().is_ok_and(|space| space.available < FULL) {
+        writeln!(
+            std::io::stderr(),
+            "warning: the disk of {} is full",
+            store.root().display()
+        )?;
+    }
+    Ok(())
 }
 
 /// Tells what was found. Whether there was something.

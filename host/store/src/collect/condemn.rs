@@ -26,15 +26,23 @@ use crate::sweep;
 use crate::temp::Session;
 
 /// Rows that are changed in one transaction.
-const ROWS: usize = 256;
+pub(super) const ROWS: usize = 256;
+/// The same while there is hardly any room for the log.
+pub(super) const FEW: usize = 8;
 /// Names that are changed in one transaction.
 const NAMES: usize = 64;
 /// Pages that are free, in a database of which a quarter is: then it is worth writing it anew.
 const FREE_PAGES: i64 = 256;
 
 impl Store {
-    /// Removes what was chosen of a stock, and notes what has gone.
-    pub(super) fn remove(&self, stock: &Stock, chosen: &[usize], pruned: &mut Pruned) -> Result<()> {
+    /// Removes what was chosen of a stock, so many `rows` at a time, and notes what has gone.
+    pub(super) fn remove(
+        &self,
+        stock: &Stock,
+        chosen: &[usize],
+        rows: usize,
+        pruned: &mut Pruned,
+    ) -> Result<()> {
         let session = self.session()?;
         let items = || chosen.iter().map(|index| &stock.items[*index]);
         for item in items() {
@@ -48,13 +56,6 @@ impl Store {
                 pruned.items.push(item.clone());
             }
         }
-        let rows: Vec<&Item> = items().filter(|item| item.is_row()).collect();
-        for some in rows.chunks(ROWS) {
-            self.db()
-                .write("remove rows", |work| Ok(delete_rows(work, some)?))?;
-            pruned.freed += some.iter().map(|item| item.bytes).sum::<u64>();
-            pruned.items.extend(some.iter().map(|item| (*item).clone()));
-        }
         let mut condemned: Vec<&Item> = items()
             .filter(|item| matches!(item.what, What::Layer(_) | What::Blob(_)))
             .collect();
@@ -63,15 +64,29 @@ impl Store {
             What::Layer(id) => Reverse(Some(id)),
             _ => Reverse(None),
         });
-        for some in condemned.chunks(ROWS) {
+        let sizes: HashMap<Key, u64> = condemned
+            .iter()
+            .filter_map(|item| Some((key(item)?, item.bytes)))
+            .collect();
+        for some in condemned.chunks(rows) {
             let done = self
                 .db()
                 .write("condemn what is not used", |work| Ok(condemn(work, some)?))?;
             pruned.items.extend(done.into_iter().map(|at| some[at].clone()));
+            if rows < ROWS {
+                self.renew_lease()?;
+                pruned.freed += self.reap_with(&sizes)?;
+            }
         }
         self.renew_lease()?;
-        let sizes = condemned.iter().filter_map(|item| Some((key(item)?, item.bytes)));
-        pruned.freed += self.reap_with(&sizes.collect())?;
+        pruned.freed += self.reap_with(&sizes)?;
+        let small: Vec<&Item> = items().filter(|item| item.is_row()).collect();
+        for some in small.chunks(rows) {
+            self.db()
+                .write("remove rows", |work| Ok(delete_rows(work, some)?))?;
+            pruned.freed += some.iter().map(|item| item.bytes).sum::<u64>();
+            pruned.items.extend(some.iter().map(|item| (*item).clone()));
+        }
         pruned.waiting = self.waiting()?;
         Ok(())
     }
@@ -258,6 +273,9 @@ fn delete_rows(work: &Connection, items: &[&Item]) -> rusqlite::Result<()> {
             What::Value(kind, key) => {
                 work.prepare_cached("DELETE FROM small_values WHERE kind = ?1 AND key = ?2")?
                     .execute((kind, key))?;
+            }
+            What::Accounts => {
+                work.execute("DELETE FROM accounts", [])?;
             }
             What::Record(id) => {
                 work.prepare_cached("DELETE FROM records WHERE id = ?1")?

@@ -1,6 +1,6 @@
 //! Garbage collection: what the store holds, what of it goes, and removing it while others build.
 //!
-//! 1. The stock is read: everything on disk as items, each byte once (stock.rs).
+//! 1. The stock is read: everything on disk as items, each byte once (stock.rs, files.rs).
 //! 2. A plan chooses what goes: the least recently used first, and with it what is of no use without it (plan.rs).
 //! 3. What is chosen is condemned in the database, in short transactions: it is not found any more. Files that any reader
 //!    can do without are removed at once (condemn.rs).
@@ -13,6 +13,7 @@
 
 mod condemn;
 mod disk;
+mod files;
 mod filter;
 mod plan;
 mod stock;
@@ -26,6 +27,7 @@ use crate::LayerId;
 use crate::db::now;
 use crate::error::Result;
 use crate::last_use::GRANULARITY;
+use crate::reserve;
 use crate::store::Store;
 
 pub use disk::{Space, bytes_on_disk};
@@ -111,6 +113,8 @@ pub(crate) enum What {
     /// A record without layers.
     Record(Digest),
     Value(String, String),
+    /// What records were made of (account.rs).
+    Accounts,
     /// A file that whoever needs it makes again.
     File(PathBuf),
     /// The home of a directory that commands keep.
@@ -134,7 +138,7 @@ impl Item {
 
     /// Whether it is one of many small rows of the database, which people see summed up.
     pub fn is_row(&self) -> bool {
-        matches!(self.what, What::Value(..) | What::Record(_))
+        matches!(self.what, What::Value(..) | What::Record(_) | What::Accounts)
     }
 }
 
@@ -203,6 +207,7 @@ impl Store {
     /// The caller MUST not be using anything of this store value.
     pub fn prune(&self, options: &PruneOptions) -> Result<Pruned> {
         let mut pruned = Pruned::default();
+        let tight = !options.dry_run && reserve::use_up(self.root());
         if !options.dry_run {
             self.sweep()?;
             self.bury_strays()?;
@@ -226,8 +231,10 @@ impl Store {
             pruned.freed = pruned.items.iter().map(|item| item.bytes).sum();
             return Ok(pruned);
         }
-        self.remove(&stock, &chosen, &mut pruned)?;
+        let rows = if tight { condemn::FEW } else { condemn::ROWS };
+        self.remove(&stock, &chosen, rows, &mut pruned)?;
         self.tidy_database();
+        reserve::keep(self.root());
         Ok(pruned)
     }
 
@@ -244,7 +251,7 @@ impl Store {
             self.renew_lease()?;
             pruned.freed += self.reap()?;
         }
-        let (_, excess) = limits.excess(stock::estimate(self, limits)?, self.space()?);
+        let (_, excess) = limits.excess(files::estimate(self, limits)?, self.space()?);
         if excess > 0 {
             self.bury_strays()?;
             let stock = Stock::read(self, Sizes::Known)?;
@@ -264,7 +271,7 @@ impl Store {
             planner.take(hard + room, |item| item.used < now - 2 * GRANULARITY);
             planner.take(hard, |_| true);
             let chosen = planner.chosen();
-            self.remove(&stock, &chosen, &mut pruned)?;
+            self.remove(&stock, &chosen, condemn::ROWS, &mut pruned)?;
         }
         Ok((pruned.freed > 0 || !pruned.items.is_empty()).then_some(pruned))
     }
