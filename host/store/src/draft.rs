@@ -4,7 +4,7 @@
 //! written: whoever is killed between the two leaves a directory without a row, which counts for nothing.
 //! Knows nothing of what is written into a draft.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -257,7 +257,7 @@ fn measure(path: &Path) -> Result<Usage> {
         disk: 3 * DIRECTORY,
         ..Usage::default()
     };
-    let mut links = HashSet::new();
+    let mut links: HashMap<u64, (u64, u64)> = HashMap::new();
     let mut todo = vec![path.to_owned()];
     while let Some(path) = todo.pop() {
         let dir = rustix::fs::openat(rustix::fs::CWD, &path, flags, Mode::empty());
@@ -276,8 +276,16 @@ fn measure(path: &Path) -> Result<Usage> {
                 kind = FileType::from_raw_mode(stat.st_mode);
                 if kind == FileType::RegularFile {
                     usage.bytes += stat.st_size.unsigned_abs();
-                    if stat.st_nlink == 1 || links.insert(stat.st_ino) {
-                        usage.disk += stat.st_blocks.unsigned_abs() * 512;
+                    let disk = stat.st_blocks.unsigned_abs() * 512;
+                    if stat.st_nlink == 1 {
+                        usage.disk += disk;
+                    } else {
+                        // What has names in another layer too is counted there already.
+                        let (names, _) = links.entry(stat.st_ino).or_insert((stat.st_nlink, disk));
+                        *names -= 1;
+                        if *names == 0 {
+                            usage.disk += disk;
+                        }
                     }
                 }
             }

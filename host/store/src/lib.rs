@@ -13,6 +13,7 @@ mod last_use;
 mod layer;
 mod lease;
 mod mend;
+mod named_lock;
 mod notice;
 mod owners;
 mod record;

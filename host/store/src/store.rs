@@ -9,6 +9,8 @@
 //! leases/<epoch>       locked by those who may use what was not condemned then (lease.rs)
 //! index/, compiled/    files of the callers' own, which they can make again
 //! owners               whose the files of the layers are, if not root's (owners.rs)
+//! locks/<name>         locked by those who have something under way that only one may do (named_lock.rs)
+//! git/<name>           copies of repositories, used under the lock `git-<name>`
 //! cache-mounts/<key>/<number>/
 //!                      the callers' too: `fs`, and `lock`, on which a user holds a lock; `about` says what it is for,
 //!                      `size` is ours

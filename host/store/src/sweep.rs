@@ -8,12 +8,12 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::LayerId;
 use crate::db::Db;
 use crate::error::{Error, Fault, Result};
 use crate::remove::remove_while;
 use crate::state::State;
 use crate::temp::{Session, find_remains};
+use crate::{LayerId, named_lock};
 
 /// What a sweep removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,6 +30,7 @@ pub(crate) fn sweep(root: &Path, db: &Db, own: &Session, keep_going: &dyn Fn() -
     if remains.is_empty() {
         return Ok(Swept::default());
     }
+    named_lock::remove_unheld(&root.join("locks"));
     let buried = bury_orphans(root, db, own)?;
     let done = || -> Result<()> {
         for path in &buried {

@@ -14,11 +14,12 @@ use lapstrake_llb::Digest;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::stock::Stock;
-use super::{Item, Pruned, What};
+use super::{Item, Pruned, What, files};
 use crate::LayerId;
 use crate::db::now;
 use crate::error::{Error, Fault, Result};
 use crate::lease;
+use crate::named_lock;
 use crate::remove::remove_tree;
 use crate::state::{self, State};
 use crate::store::Store;
@@ -49,6 +50,7 @@ impl Store {
             let gone = match &item.what {
                 What::File(path) => unlink(path)?,
                 What::CacheMount(home) => self.remove_cache_mount(home, &session)?,
+                What::Repository(home) => self.remove_repository(home, &session)?,
                 _ => continue,
             };
             if gone {
@@ -140,6 +142,34 @@ impl Store {
         }
     }
 
+    /// Counts anew what layers take, if some of them are gone since it was counted.
+    pub(super) fn measure_anew(&self) -> Result<()> {
+        let needed = self.db().read("see whether to measure", |db| {
+            db.prepare("SELECT 1 FROM meta WHERE key = 'measure'")?.exists([])
+        })?;
+        if !needed {
+            return Ok(());
+        }
+        let layers = self.db().read("list layers", |db| {
+            let mut statement = db.prepare("SELECT id, disk FROM layers WHERE state <> 0 ORDER BY id")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<rusqlite::Result<Vec<(LayerId, i64)>>>()
+        })?;
+        let ids: Vec<LayerId> = layers.iter().map(|(id, _)| *id).collect();
+        let sizes = files::measure(self, &ids)?;
+        self.db().write("note what layers take", |work| {
+            let mut update = work.prepare_cached("UPDATE layers SET disk = ?2 WHERE id = ?1")?;
+            for ((id, known), bytes) in layers.iter().zip(sizes) {
+                let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+                if bytes != *known {
+                    update.execute((id, bytes))?;
+                }
+            }
+            work.execute("DELETE FROM meta WHERE key = 'measure'", [])?;
+            Ok(())
+        })
+    }
+
     /// Deletes some condemned rows. Blobs lose their names with their rows, as another process may give a name to the
     /// same content at any time; layers, whose names are never used again, are left to the caller.
     fn bury(&self, work: &Transaction<'_>, limit: i64, session: &Session) -> Result<Vec<Buried>, Fault> {
@@ -150,6 +180,12 @@ impl Store {
             [limit],
         )?;
         let mut buried = Vec::new();
+        // Files that several layers have count for one of them, which may be one of these.
+        work.execute(
+            "INSERT OR REPLACE INTO meta (key, value)
+             SELECT 'measure', '1' FROM layers WHERE condemned <= ?1 LIMIT 1",
+            [limit],
+        )?;
         let sql = "DELETE FROM layers WHERE id IN (SELECT id FROM layers WHERE condemned <= ?1 LIMIT ?2)
                    RETURNING id, disk, state";
         let mut statement = work.prepare_cached(sql)?;
@@ -208,6 +244,21 @@ impl Store {
             // It is not empty if several commands wanted a directory of their own.
             let _ = fs::remove_dir(key);
         }
+        remove_tree(&grave).map_err(Error::io("remove", &grave))?;
+        Ok(true)
+    }
+
+    /// Removes a copy of a repository, unless somebody uses it. Returns whether it has.
+    fn remove_repository(&self, home: &Path, session: &Session) -> Result<bool> {
+        let Some(lock) = files::repository_lock(self.root(), home) else {
+            return Ok(false);
+        };
+        let Some(_guard) = named_lock::take(&lock)? else {
+            return Ok(false);
+        };
+        let Some(grave) = bury_path(home, session)? else {
+            return Ok(false);
+        };
         remove_tree(&grave).map_err(Error::io("remove", &grave))?;
         Ok(true)
     }

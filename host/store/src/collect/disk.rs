@@ -1,7 +1,7 @@
 //! Bytes on disk, as `du` counts them: blocks, not lengths, and a file with several names once.
 //! Knows nothing of what the files are.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
@@ -44,15 +44,37 @@ pub(super) fn look(path: &Path) -> Result<Option<Stat>> {
     }
 }
 
+/// What a tree takes.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// Bytes of what has no name elsewhere.
+    pub(super) own: u64,
+    /// Files that have names elsewhere too: inode and bytes.
+    pub(super) shared: Vec<(u64, u64)>,
+}
+
+impl Taken {
+    fn all(&self) -> u64 {
+        self.own + self.shared.iter().map(|(_, bytes)| bytes).sum::<u64>()
+    }
+}
+
 /// Bytes of what is at a path and below it, on one file system. What goes away meanwhile, or was never there, has none.
 pub fn bytes_on_disk(path: &Path) -> Result<u64> {
-    let Some(top) = look(path)? else { return Ok(0) };
-    let mut bytes = of_stat(&top);
+    Ok(taken(path)?.all())
+}
+
+/// As [`bytes_on_disk`], with what has names elsewhere apart.
+pub(super) fn taken(path: &Path) -> Result<Taken> {
+    let mut taken = Taken::default();
+    let Some(top) = look(path)? else { return Ok(taken) };
+    taken.own = of_stat(&top);
     if FileType::from_raw_mode(top.st_mode) != FileType::Directory {
-        return Ok(bytes);
+        return Ok(taken);
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut links = HashSet::new();
+    // Names that were not found yet, and bytes.
+    let mut links: HashMap<u64, (u64, u64)> = HashMap::new();
     let mut todo = vec![path.to_owned()];
     while let Some(path) = todo.pop() {
         let dir = match rustix::fs::openat(rustix::fs::CWD, &path, flags, Mode::empty()) {
@@ -74,8 +96,12 @@ pub fn bytes_on_disk(path: &Path) -> Result<u64> {
                 continue;
             }
             let is_dir = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-            if is_dir || stat.st_nlink < 2 || links.insert(stat.st_ino) {
-                bytes += of_stat(&stat);
+            if is_dir || stat.st_nlink < 2 {
+                taken.own += of_stat(&stat);
+            } else {
+                let known = links.entry(stat.st_ino);
+                let (missing, _) = known.or_insert((stat.st_nlink, of_stat(&stat)));
+                *missing = missing.saturating_sub(1);
             }
             if is_dir {
                 use std::os::unix::ffi::OsStrExt;
@@ -83,7 +109,13 @@ pub fn bytes_on_disk(path: &Path) -> Result<u64> {
             }
         }
     }
-    Ok(bytes)
+    for (inode, (missing, bytes)) in links {
+        match missing {
+            0 => taken.own += bytes,
+            _ => taken.shared.push((inode, bytes)),
+        }
+    }
+    Ok(taken)
 }
 
 #[cfg(test)]
@@ -103,6 +135,10 @@ mod tests {
         let blocks = fs::metadata(dir.join("file")).unwrap().blocks() * 512;
         assert_eq!(bytes_on_disk(&dir).unwrap(), empty + blocks);
         fs::hard_link(dir.join("file"), dir.join("link")).unwrap();
+        assert_eq!(bytes_on_disk(&dir).unwrap(), empty + blocks);
+        assert!(taken(&dir).unwrap().shared.is_empty());
+        fs::hard_link(dir.join("file"), home.path().join("elsewhere")).unwrap();
+        assert_eq!(taken(&dir).unwrap().own, empty);
         assert_eq!(bytes_on_disk(&dir).unwrap(), empty + blocks);
         File::create(dir.join("sparse"))
             .unwrap()

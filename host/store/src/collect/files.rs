@@ -1,7 +1,7 @@
 //! The files of the stock: what is on disk beside what rows say, so that nothing is left out.
 //! Knows nothing of what leads from one item to another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -29,14 +29,10 @@ const ORPHAN_AGE: Duration = Duration::from_secs(3600);
 impl Stock {
     /// Puts what layers and blobs take on disk in place of what their rows say.
     pub(super) fn measure_layers(&mut self, store: &Store) -> Result<()> {
-        let layers: Vec<(usize, PathBuf)> = self
-            .layers
-            .iter()
-            .map(|(id, index)| (*index, store.layer_home(*id)))
-            .collect();
-        let threads = parallel::threads();
-        let found = parallel::map(layers.len(), threads, |at| bytes_on_disk(&layers[at].1))?;
-        for ((index, _), bytes) in layers.iter().zip(found) {
+        let mut layers: Vec<(LayerId, usize)> = self.layers.iter().map(|(id, at)| (*id, *at)).collect();
+        layers.sort_unstable();
+        let ids: Vec<LayerId> = layers.iter().map(|(id, _)| *id).collect();
+        for ((_, index), bytes) in layers.iter().zip(measure(store, &ids)?) {
             self.items[*index].bytes = bytes;
         }
         for (digest, index) in &self.blobs {
@@ -155,6 +151,10 @@ impl Stock {
                         folders += if key.is_dir() { disk::of_stat(&stat) } else { 0 };
                     }
                 }
+                "git" => {
+                    folders += disk::of_stat(&stat);
+                    self.add_repositories(root, &path)?;
+                }
                 "db.sqlite" | "db.sqlite-wal" | "db.sqlite-shm" => database += disk::of_stat(&stat),
                 "tmp" => self.fixed("tmp", "temporary files", bytes_on_disk(&path)?),
                 "lock" | "locks" | "leases" | reserve::NAME => small += bytes_on_disk(&path)?,
@@ -186,6 +186,32 @@ impl Stock {
         Ok(())
     }
 
+    fn add_repositories(&mut self, root: &Path, folder: &Path) -> Result<()> {
+        for (home, stat) in list(folder)? {
+            let name = home
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            let in_use = match repository_lock(root, &home) {
+                Some(lock) => is_locked(&lock)?,
+                None => true,
+            };
+            self.add(Item {
+                id: name.chars().take(12).collect(),
+                kind: Kind::SourceGit,
+                description: "copy of a git repository".to_owned(),
+                bytes: bytes_on_disk(&home)?,
+                created: stat.st_mtime,
+                used: stat.st_mtime.max(stat.st_atime),
+                written: stat.st_mtime,
+                in_use,
+                what: What::Repository(home),
+            });
+        }
+        Ok(())
+    }
+
     /// Layers without a row, which a killed process left.
     fn add_stray_layers(&mut self, folder: &Path) -> Result<()> {
         for (path, _) in list(folder)? {
@@ -201,6 +227,26 @@ impl Stock {
         }
         Ok(())
     }
+}
+
+/// Bytes of layers, given in their order. Files that several have (docs/decisions/0009) count for the last one: it is likely
+/// to stay the longest.
+pub(super) fn measure(store: &Store, layers: &[LayerId]) -> Result<Vec<u64>> {
+    let threads = parallel::threads();
+    let found = parallel::map(layers.len(), threads, |at| {
+        disk::taken(&store.layer_home(layers[at]))
+    })?;
+    let mut counted = HashSet::new();
+    let mut sizes: Vec<u64> = found
+        .iter()
+        .rev()
+        .map(|taken| {
+            let new = taken.shared.iter().filter(|(inode, _)| counted.insert(*inode));
+            taken.own + new.map(|(_, bytes)| bytes).sum::<u64>()
+        })
+        .collect();
+    sizes.reverse();
+    Ok(sizes)
 }
 
 /// What the store takes, about, from rows and measures that are there: cheap enough for the end of every build that
@@ -269,6 +315,12 @@ fn measure_mount(home: &Path, anew: bool) -> Result<u64> {
         let _ = fs::write(&note, bytes.to_string());
     }
     Ok(bytes)
+}
+
+/// The lock of a copy of a repository. `None`: it is none.
+pub(super) fn repository_lock(root: &Path, home: &Path) -> Option<PathBuf> {
+    let name = home.file_name()?.to_str()?;
+    Some(root.join("locks").join(format!("git-{name}")))
 }
 
 fn is_locked(path: &Path) -> Result<bool> {

@@ -36,6 +36,9 @@ pub use filter::{Compare, Filter};
 use plan::Planner;
 use stock::{Sizes, Stock};
 
+/// So often it is tried to come below a limit.
+const ROUNDS: usize = 4;
+
 /// What something in the store is, in BuildKit's words (`UsageRecordType`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -119,6 +122,8 @@ pub(crate) enum What {
     File(PathBuf),
     /// The home of a directory that commands keep.
     CacheMount(PathBuf),
+    /// A copy of a git repository.
+    Repository(PathBuf),
     /// It does not go by itself: the database, what runs.
     Fixed,
     /// It is condemned, and goes when those who may use it have ended.
@@ -233,6 +238,7 @@ impl Store {
         }
         let rows = if tight { condemn::FEW } else { condemn::ROWS };
         self.remove(&stock, &chosen, rows, &mut pruned)?;
+        self.measure_anew()?;
         self.tidy_database();
         reserve::keep(self.root());
         Ok(pruned)
@@ -251,28 +257,40 @@ impl Store {
             self.renew_lease()?;
             pruned.freed += self.reap()?;
         }
-        let (_, excess) = limits.excess(files::estimate(self, limits)?, self.space()?);
-        if excess > 0 {
+        for _ in 0..ROUNDS {
+            self.measure_anew()?;
+            let (_, excess) = limits.excess(files::estimate(self, limits)?, self.space()?);
+            if excess == 0 {
+                break;
+            }
             self.bury_strays()?;
-            let stock = Stock::read(self, Sizes::Known)?;
-            let (hard, excess) = limits.excess(stock.total(), self.space()?);
-            // A little more than must be, so that not every build has to.
-            let room = if hard > 0 {
-                limits.max_used.unwrap_or(0) / 16
-            } else {
-                0
-            };
-            let now = now();
-            let keep = i64::try_from(limits.keep.as_secs()).unwrap_or(i64::MAX);
-            let mut planner = Planner::new(&stock);
-            planner.take(excess.max(hard + room), |item| {
-                item.used < now.saturating_sub(keep)
-            });
-            planner.take(hard + room, |item| item.used < now - 2 * GRANULARITY);
-            planner.take(hard, |_| true);
-            let chosen = planner.chosen();
-            self.remove(&stock, &chosen, condemn::ROWS, &mut pruned)?;
+            let gone = pruned.items.len();
+            self.collect_once(limits, &mut pruned)?;
+            if pruned.items.len() == gone {
+                break;
+            }
         }
         Ok((pruned.freed > 0 || !pruned.items.is_empty()).then_some(pruned))
+    }
+
+    /// Removes what is too much, as far as the sizes are known: files that several layers have count for one of them.
+    fn collect_once(&self, limits: &Limits, pruned: &mut Pruned) -> Result<()> {
+        let stock = Stock::read(self, Sizes::Known)?;
+        let (hard, excess) = limits.excess(stock.total(), self.space()?);
+        // A little more than must be, so that not every build has to.
+        let room = if hard > 0 {
+            limits.max_used.unwrap_or(0) / 16
+        } else {
+            0
+        };
+        let now = now();
+        let keep = i64::try_from(limits.keep.as_secs()).unwrap_or(i64::MAX);
+        let mut planner = Planner::new(&stock);
+        planner.take(excess.max(hard + room), |item| {
+            item.used < now.saturating_sub(keep)
+        });
+        planner.take(hard + room, |item| item.used < now - 2 * GRANULARITY);
+        planner.take(hard, |_| true);
+        self.remove(&stock, &planner.chosen(), condemn::ROWS, pruned)
     }
 }
