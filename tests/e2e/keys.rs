@@ -201,6 +201,37 @@ fn offline_says_what_is_missing_and_what_to_do() {
 }
 
 #[test]
+fn a_mount_counts_by_what_its_source_selects() {
+    if !is_root() {
+        skip!("containers need root");
+    }
+    let place = Place::new();
+    let text = |stage: &str| {
+        format!(
+            "FROM base AS made\nCOPY . /all\nRUN echo {stage} > /all/made\nFROM base\n\
+             RUN --mount=source=src,target=/m --mount=from=made,source=/all/src,target=/n {UUID} > /u\n"
+        )
+    };
+    place
+        .dockerfile(&text("one"))
+        .file("src/a", "1")
+        .file("src/b", "1")
+        .file("other", "1");
+    let build = |place: &Place| read(&place.build_local(&[]).0, "u");
+    let first = build(&place);
+    place.file("other", "2").dockerfile(&text("two"));
+    assert_eq!(first, build(&place), "nothing of the two sources has changed");
+    // The same content at another time: a bind shows times, but they do not count, as in COPY.
+    place.file("src/a", "1");
+    assert_eq!(first, build(&place));
+    place.file("src/a", "2");
+    let second = build(&place);
+    assert_ne!(first, second);
+    std::fs::remove_file(place.path("context/src/b")).unwrap();
+    assert_ne!(second, build(&place));
+}
+
+#[test]
 fn stages_are_run_anew_by_name_and_by_number_and_others_are_not() {
     if !is_root() {
         skip!("containers need root");

@@ -20,10 +20,13 @@ use crate::state::{Resolved, State, States};
 use crate::worker::{CacheMap, Record, Records, Worker};
 use crate::{CancelToken, Ending, Event, Events, Session, SolveError, StepContext, StepError};
 
+/// Nodes whose inputs are digested at once, whatever the number of jobs: much of it may be waiting for a registry.
+const DIGESTS: usize = 16;
+
 /// How a solve is done.
 #[derive(Clone)]
 pub struct Options {
-    /// Steps that are executed at once, and inputs that are digested at once. MUST be at least 1.
+    /// Steps that are executed at once. MUST be at least 1. Inputs are digested as many at once, or sixteen.
     pub jobs: usize,
     /// Ends the solve.
     pub cancel: CancelToken,
@@ -339,7 +342,7 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
                 && let Some((_, Reverse(node))) = self.queue.pop()
             {
                 self.execute(node)?;
-            } else if self.digesting < self.options.jobs.max(1)
+            } else if self.digesting < self.options.jobs.max(DIGESTS)
                 && let Some((_, Reverse(node))) = self.digests.pop()
             {
                 self.digest(node)?;

@@ -281,6 +281,33 @@ fn a_truncated_database_is_mended_and_its_layers_are_not_mixed_up() {
     assert_eq!(fs::read_dir(home.path().join("layers")).unwrap().count(), 0);
 }
 
+/// What a crash of the machine just after the store was made may leave: the file without the data that was not yet on the
+/// disk, with or without a log of commits.
+#[test]
+fn a_database_that_a_crash_left_empty_is_made_again() {
+    for log in [true, false] {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::open(root.path()).unwrap();
+        put(&store, b"lost");
+        let layer = store.new_layer().unwrap().commit(&LayerMeta::default()).unwrap();
+        drop(store);
+        let database = root.path().join("db.sqlite");
+        fs::File::options()
+            .write(true)
+            .open(&database)
+            .unwrap()
+            .set_len(0)
+            .unwrap();
+        if !log {
+            fs::write(root.path().join("db.sqlite-wal"), b"").unwrap();
+        }
+        let store = Store::open(root.path()).unwrap();
+        assert!(store.layer_dir(layer).is_err());
+        let digest = put(&store, b"new");
+        assert!(store.has_blob(&digest));
+    }
+}
+
 #[test]
 fn a_database_in_use_is_not_replaced() {
     let home = tempfile::tempdir().unwrap();
