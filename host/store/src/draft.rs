@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use lapstrake_llb::Digest;
 use rusqlite::{Connection, OptionalExtension, Transaction};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode};
 
 use crate::db::now;
 use crate::error::{Error, Fault, Result};
@@ -21,6 +21,7 @@ use crate::remove::remove_tree;
 use crate::state::State;
 use crate::store::Store;
 use crate::temp::TempDir;
+use crate::tree::{Root, TreeError};
 
 /// What a small directory takes on most file systems, bytes.
 const DIRECTORY: u64 = 4096;
@@ -251,17 +252,20 @@ fn to_sql(number: u64) -> i64 {
 
 /// Counts what is below a directory, and the lengths of its files.
 fn measure(path: &Path) -> Result<Usage> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     // The home, the directory of the files, and the digests that will be kept beside them.
     let mut usage = Usage {
         disk: 3 * DIRECTORY,
         ..Usage::default()
     };
     let mut links: HashMap<u64, (u64, u64)> = HashMap::new();
-    let mut todo = vec![path.to_owned()];
+    // Not by whole paths: they may be longer than the kernel takes.
+    let root = Root::new(path);
+    let mut todo = vec![PathBuf::new()];
     while let Some(path) = todo.pop() {
-        let dir = rustix::fs::openat(rustix::fs::CWD, &path, flags, Mode::empty());
-        let dir = dir.map_err(Error::io("open", &path))?;
+        let dir = root.open_dir(&path).map_err(|error| match error {
+            TreeError::Io { action, path, source } => Error::Io { action, path, source },
+            other => Error::io("open", &path)(io::Error::other(other)),
+        })?;
         for entry in Dir::read_from(&dir).map_err(Error::io("list", &path))? {
             let entry = entry.map_err(Error::io("list", &path))?;
             let name = entry.file_name();

@@ -333,7 +333,7 @@ impl Helper {
                 );
             }
             None => step.leftovers.iter().for_each(|dir| {
-                let _ = std::fs::remove_dir_all(dir);
+                let _ = lapstrake_store::remove_tree(dir);
             }),
         }
         Ok(())

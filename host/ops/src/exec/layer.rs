@@ -2,22 +2,27 @@
 //!
 //! Mount points that were made for mounts go, and so do files and directories that were touched but are as
 //! they were below: overlayfs copies a file up when it is opened for writing or its owner is set, whatever
-//! becomes of it. Knows nothing of mounts and processes; nobody else may use the directories meanwhile.
+//! becomes of it. A command can nest directories deeper than a path or a stack goes, so nothing here recurses
+//! or names them by whole paths. Knows nothing of mounts and processes; nobody else may use the directories
+//! meanwhile.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::ffi::OsString;
-use std::fs::{self, File, Metadata, Permissions};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirEntryExt, FileTypeExt, MetadataExt, PermissionsExt};
-use std::path::{Component, Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+use lapstrake_store::remove_tree;
+use lapstrake_store::tree::{Entry, FileTree, LayeredView, Root, TreeError};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, statat, unlinkat};
+use rustix::io::Errno;
 
 use super::error::ExecError;
 use super::message::Stub;
-use super::overlay::is_overlay_xattr;
+use super::target::{file_type, restore_times};
 
 /// A layer that a command has written.
 #[derive(Debug, Clone, Copy)]
@@ -35,200 +40,264 @@ impl Written<'_> {
         stubs: impl DoubleEndedIterator<Item = &'s Stub>,
     ) -> Result<(), ExecError> {
         // Children first.
+        let upper = Root::new(self.upper);
         for stub in stubs.rev() {
-            self.remove_stub(stub)
-                .map_err(failed(&self.upper.join(&stub.path)))?;
+            remove_stub(&upper, stub).map_err(failed(&self.upper.join(&stub.path)))?;
         }
-        self.prune(self.upper, Path::new(""), &Names::default())
-            .map_err(failed(self.upper))?;
+        let mut pruning = Pruning {
+            upper,
+            below: LayeredView::new(self.lower.iter().cloned()),
+            names: HashMap::new(),
+            levels: Vec::new(),
+        };
+        pruning.run().map_err(failed(self.upper))?;
         remove_work(self.work).map_err(failed(self.work))
-    }
-
-    fn remove_stub(&self, stub: &Stub) -> io::Result<()> {
-        // The command may have put a link in place of a directory above.
-        let Some(parent) = real_directory(self.upper, stub.path.parent().unwrap_or(Path::new(""))) else {
-            return Ok(());
-        };
-        let path = self.upper.join(&stub.path);
-        let before = fs::symlink_metadata(&parent)?;
-        let removed = match fs::symlink_metadata(&path) {
-            Ok(meta) if stub.is_dir && meta.is_dir() => fs::remove_dir(&path),
-            Ok(meta) if !stub.is_dir && meta.is_file() && meta.len() == 0 => fs::remove_file(&path),
-            _ => return Ok(()),
-        };
-        match removed {
-            Ok(()) => set_modified(&parent, &before),
-            // Something has been put there: it stays.
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Removes what is in `dir`, which is at `path` of the layer, and is as it was below.
-    fn prune(&self, dir: &Path, path: &Path, names: &Names) -> io::Result<()> {
-        let mut before: Option<Metadata> = None;
-        for entry in fs::read_dir(dir)? {
-            let entry = entry?;
-            let (full, path) = (entry.path(), path.join(entry.file_name()));
-            let kind = entry.file_type()?;
-            let unchanged = if kind.is_dir() {
-                self.prune(&full, &path, names)?;
-                self.is_unchanged_directory(&full, &path)?
-            } else {
-                kind.is_file() && self.is_unchanged_file(&full, &path, names)?
-            };
-            if unchanged {
-                if before.is_none() {
-                    before = Some(fs::symlink_metadata(dir)?);
-                }
-                if kind.is_dir() {
-                    fs::remove_dir(&full)?
-                } else {
-                    fs::remove_file(&full)?
-                }
-            }
-        }
-        match before {
-            Some(before) => set_modified(dir, &before),
-            None => Ok(()),
-        }
-    }
-
-    fn is_unchanged_directory(&self, dir: &Path, path: &Path) -> io::Result<bool> {
-        if fs::read_dir(dir)?.next().is_some() || is_opaque(dir)? {
-            return Ok(false);
-        }
-        let Some((_, below)) = self.below(path)? else {
-            return Ok(false);
-        };
-        let (new, old) = (fs::symlink_metadata(dir)?, fs::symlink_metadata(&below)?);
-        Ok(old.is_dir() && same_attributes(&new, &old) && xattrs(dir)? == xattrs(&below)?)
-    }
-
-    fn is_unchanged_file(&self, file: &Path, path: &Path, names: &Names) -> io::Result<bool> {
-        let Some((layer, below)) = self.below(path)? else {
-            return Ok(false);
-        };
-        let (new, old) = (fs::symlink_metadata(file)?, fs::symlink_metadata(&below)?);
-        // What was not copied up is new. A file with several names is copied up without the mark.
-        let copied_up = old.nlink() > 1
-            || xattr::get(file, "trusted.overlay.origin")?.is_some()
-            || xattr::get(file, "user.overlay.origin")?.is_some();
-        Ok(copied_up
-            && old.is_file()
-            && new.nlink() == 1
-            && new.len() == old.len()
-            && same_attributes(&new, &old)
-            && xattrs(file)? == xattrs(&below)?
-            && same_contents(file, &below)?
-            // A file with several names loses them when it is copied up.
-            && names.of(layer, &old)? == 1)
-    }
-
-    /// What the layers below have at `path`, and which of them.
-    fn below(&self, path: &Path) -> io::Result<Option<(&PathBuf, PathBuf)>> {
-        for layer in self.lower.iter().rev() {
-            let mut found = layer.clone();
-            let mut hides = false;
-            let mut here = true;
-            for component in path.components() {
-                found.push(component);
-                match fs::symlink_metadata(&found) {
-                    Ok(meta) if meta.file_type().is_char_device() && meta.rdev() == 0 => return Ok(None),
-                    Ok(meta) if meta.is_dir() => hides |= is_opaque(&found)?,
-                    Ok(_) => {}
-                    Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                        here = false;
-                        break;
-                    }
-                    // Something else than a directory is on the way.
-                    Err(e) if e.kind() == io::ErrorKind::NotADirectory => return Ok(None),
-                    Err(error) => return Err(error),
-                }
-            }
-            match (here, hides) {
-                (true, _) => return Ok(Some((layer, found))),
-                (false, true) => return Ok(None),
-                (false, false) => {}
-            }
-        }
-        Ok(None)
     }
 }
 
-/// How many names files have in their own layer: others may be in other layers, which share the file to save space.
-#[derive(Default)]
-struct Names(RefCell<HashMap<PathBuf, HashMap<u64, u64>>>);
+fn remove_stub(upper: &Root, stub: &Stub) -> io::Result<()> {
+    let (Some(parent), Some(name)) = (stub.path.parent(), stub.path.file_name()) else {
+        return Ok(());
+    };
+    // The command may have put a link in place of a directory above, or have removed it.
+    let Ok(parent) = upper.open_dir(parent) else {
+        return Ok(());
+    };
+    let before = rustix::fs::fstat(&parent)?;
+    let flags = match statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) if stub.is_dir && file_type(&stat) == FileType::Directory => AtFlags::REMOVEDIR,
+        Ok(stat) if !stub.is_dir && is_file(&stat) && stat.st_size == 0 => AtFlags::empty(),
+        _ => return Ok(()),
+    };
+    match unlinkat(&parent, name, flags) {
+        Ok(()) => Ok(restore_times(&parent, &before)?),
+        // Something has been put there: it stays.
+        Err(Errno::NOTEMPTY) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
 
-impl Names {
-    fn of(&self, layer: &Path, file: &Metadata) -> io::Result<u64> {
-        if file.nlink() == 1 {
+/// Removes what is as it was below.
+struct Pruning {
+    upper: Root,
+    below: LayeredView,
+    /// How many names files have in their own layer, by its number: others may be in other layers, which share the
+    /// file to save space.
+    names: HashMap<u32, HashMap<u64, u64>>,
+    /// The directories on the way to where it is.
+    levels: Vec<Level>,
+}
+
+struct Level {
+    /// From the layer's root.
+    path: PathBuf,
+    /// Open while this is the last level.
+    fd: Option<OwnedFd>,
+    /// What has not been looked at.
+    names: Vec<OsString>,
+    /// How many entries there are.
+    left: usize,
+    /// As it was before something was removed from it.
+    before: Option<Stat>,
+}
+
+impl Pruning {
+    fn run(&mut self) -> io::Result<()> {
+        self.enter(PathBuf::new())?;
+        while let Some(level) = self.levels.last_mut() {
+            let Some(name) = level.names.pop() else {
+                self.leave()?;
+                continue;
+            };
+            let path = level.path.join(&name);
+            let fd = self.fd()?;
+            let stat = statat(&fd, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+            if file_type(&stat) == FileType::Directory {
+                self.enter(path)?;
+            } else if is_file(&stat) && self.is_unchanged_file(&fd, &name, &path, &stat)? {
+                self.remove(&fd, &name, AtFlags::empty())?;
+            }
+            self.keep(fd);
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, path: PathBuf) -> io::Result<()> {
+        let fd = self.upper.open_dir(&path).map_err(plain)?;
+        let names: Vec<_> = Dir::read_from(&fd)?
+            .map(|entry| entry.map(|entry| OsStr::from_bytes(entry.file_name().to_bytes()).to_owned()))
+            .filter(|name| !matches!(name, Ok(name) if name == "." || name == ".."))
+            .collect::<Result<_, _>>()?;
+        self.levels.push(Level {
+            path,
+            fd: Some(fd),
+            left: names.len(),
+            names,
+            before: None,
+        });
+        Ok(())
+    }
+
+    /// The descriptor of the last level, to be given back with `keep`.
+    fn fd(&mut self) -> io::Result<OwnedFd> {
+        let Some(level) = self.levels.last_mut() else {
+            return Err(Errno::INVAL.into());
+        };
+        match level.fd.take() {
+            Some(fd) => Ok(fd),
+            None => self.upper.open_dir(&level.path).map_err(plain),
+        }
+    }
+
+    fn keep(&mut self, fd: OwnedFd) {
+        // That of a level above is closed: there may be more of them than a process can have open.
+        if let Some(level) = self.levels.last_mut()
+            && level.fd.is_none()
+        {
+            level.fd = Some(fd);
+        }
+    }
+
+    fn remove(&mut self, dir: &OwnedFd, name: &OsStr, flags: AtFlags) -> io::Result<()> {
+        let Some(level) = self.levels.last_mut() else {
+            return Err(Errno::INVAL.into());
+        };
+        if level.before.is_none() {
+            level.before = Some(rustix::fs::fstat(dir)?);
+        }
+        unlinkat(dir, name, flags)?;
+        level.left -= 1;
+        Ok(())
+    }
+
+    /// Everything in the last level has been looked at.
+    fn leave(&mut self) -> io::Result<()> {
+        let fd = self.fd()?;
+        let Some(level) = self.levels.pop() else {
+            return Ok(());
+        };
+        if let Some(before) = &level.before {
+            restore_times(&fd, before)?;
+        }
+        let Some(name) = level.path.file_name() else {
+            return Ok(());
+        };
+        if level.left == 0 && self.is_unchanged_directory(&fd, &level.path)? {
+            drop(fd);
+            let parent = self.fd()?;
+            self.remove(&parent, name, AtFlags::REMOVEDIR)?;
+            self.keep(parent);
+        }
+        Ok(())
+    }
+
+    fn is_unchanged_directory(&self, dir: &OwnedFd, path: &Path) -> io::Result<bool> {
+        if has_mark(dir, None, "opaque")? {
+            return Ok(false);
+        }
+        let Some(below) = self.below.entry(path).map_err(plain)? else {
+            return Ok(false);
+        };
+        let new = rustix::fs::fstat(dir)?;
+        Ok(below.is_dir() && same_attributes(&new, &below) && self.same_xattrs(path, &below)?)
+    }
+
+    fn is_unchanged_file(
+        &mut self,
+        dir: &OwnedFd,
+        name: &OsStr,
+        path: &Path,
+        new: &Stat,
+    ) -> io::Result<bool> {
+        let Some(below) = self.below.entry(path).map_err(plain)? else {
+            return Ok(false);
+        };
+        // What was not copied up is new. A file with several names is copied up without the mark.
+        if below.nlink == 1 && !has_mark(dir, Some(name), "origin")? {
+            return Ok(false);
+        }
+        let alike = below.is_file()
+            && new.st_nlink == 1
+            && u64::try_from(new.st_size) == Ok(below.size)
+            && same_attributes(new, &below)
+            && self.same_xattrs(path, &below)?;
+        if !alike {
+            return Ok(false);
+        }
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let new = File::from(openat(dir, name, flags, Mode::empty())?);
+        let old = self.below.open(&below).map_err(plain)?;
+        let number = rustix::fs::fstat(&old)?.st_ino;
+        // A file with several names loses them when it is copied up.
+        Ok(same_contents(new, old)? && self.names(&below, number)? == 1)
+    }
+
+    /// How many names a file from below has in its own layer.
+    fn names(&mut self, file: &Entry, number: u64) -> io::Result<u64> {
+        if file.nlink == 1 {
             return Ok(1);
         }
-        let mut layers = self.0.borrow_mut();
-        if !layers.contains_key(layer) {
-            let mut counts = HashMap::new();
-            count_names(layer, &mut counts)?;
-            layers.insert(layer.to_owned(), counts);
+        if !self.names.contains_key(&file.layer) {
+            let counts = count_names(self.below.layer_root(file).map_err(plain)?)?;
+            self.names.insert(file.layer, counts);
         }
-        let counted = layers.get(layer).and_then(|counts| counts.get(&file.ino()));
-        Ok(counted.copied().unwrap_or(file.nlink()))
+        let counted = self.names.get(&file.layer).and_then(|counts| counts.get(&number));
+        Ok(counted.copied().unwrap_or(file.nlink.into()))
+    }
+
+    fn same_xattrs(&self, path: &Path, below: &Entry) -> io::Result<bool> {
+        Ok(self.upper.xattrs(path).map_err(plain)? == self.below.xattrs(below).map_err(plain)?)
     }
 }
 
 /// Counts the names of all inodes that have several.
-fn count_names(dir: &Path, counts: &mut HashMap<u64, u64>) -> io::Result<()> {
-    let mut todo = vec![dir.to_owned()];
-    while let Some(dir) = todo.pop() {
-        for entry in fs::read_dir(dir)? {
+fn count_names(layer: &Root) -> io::Result<HashMap<u64, u64>> {
+    let mut counts = HashMap::new();
+    let mut todo = vec![PathBuf::new()];
+    while let Some(path) = todo.pop() {
+        let dir = layer.open_dir(&path).map_err(plain)?;
+        for entry in Dir::read_from(&dir)? {
             let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                todo.push(entry.path());
-            } else if entry.metadata()?.nlink() > 1 {
-                *counts.entry(entry.ino()).or_default() += 1;
+            let name = entry.file_name();
+            if name == c"." || name == c".." {
+                continue;
+            }
+            let stat = statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            if file_type(&stat) == FileType::Directory {
+                todo.push(path.join(OsStr::from_bytes(name.to_bytes())));
+            } else if stat.st_nlink > 1 {
+                *counts.entry(stat.st_ino).or_default() += 1;
             }
         }
     }
-    Ok(())
+    Ok(counts)
 }
 
-/// `path` below `base`, if all of it is directories and nothing a link.
-fn real_directory(base: &Path, path: &Path) -> Option<PathBuf> {
-    path.components()
-        .try_fold(base.to_owned(), |dir, component| match component {
-            Component::Normal(name) => {
-                let dir = dir.join(name);
-                fs::symlink_metadata(&dir)
-                    .is_ok_and(|m| m.is_dir())
-                    .then_some(dir)
-            }
-            _ => None,
-        })
+fn is_file(stat: &Stat) -> bool {
+    file_type(stat) == FileType::RegularFile
 }
 
-fn same_attributes(a: &Metadata, b: &Metadata) -> bool {
-    let of = |m: &Metadata| (m.mode(), m.uid(), m.gid(), m.mtime(), m.mtime_nsec());
-    of(a) == of(b)
+fn same_attributes(new: &Stat, below: &Entry) -> bool {
+    new.st_mode & 0o7777 == below.mode
+        && (new.st_uid, new.st_gid) == (below.uid, below.gid)
+        && (new.st_mtime, new.st_mtime_nsec as u32) == (below.mtime.seconds, below.mtime.nanoseconds)
 }
 
-/// Extended attributes but for overlayfs' own, sorted.
-fn xattrs(path: &Path) -> io::Result<Vec<(OsString, Option<Vec<u8>>)>> {
-    let mut all = xattr::list(path)?
-        .filter(|name| !is_overlay_xattr(&String::from_utf8_lossy(name.as_bytes())))
-        .map(|name| Ok((name.clone(), xattr::get(path, &name)?)))
-        .collect::<io::Result<Vec<_>>>()?;
-    all.sort();
-    Ok(all)
+/// Whether a directory, or something in it, has one of overlayfs' marks.
+fn has_mark(dir: &OwnedFd, name: Option<&OsStr>, mark: &str) -> io::Result<bool> {
+    let mut path = PathBuf::from(format!("/proc/self/fd/{}", dir.as_fd().as_raw_fd()));
+    // Without a name the descriptor's link has to be followed, with one it is on the way.
+    path.push(name.unwrap_or(OsStr::new(".")));
+    for namespace in ["trusted", "user"] {
+        if xattr::get(&path, format!("{namespace}.overlay.{mark}"))?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
-fn is_opaque(dir: &Path) -> io::Result<bool> {
-    Ok(xattr::get(dir, "trusted.overlay.opaque")?.is_some()
-        || xattr::get(dir, "user.overlay.opaque")?.is_some())
-}
-
-fn same_contents(a: &Path, b: &Path) -> io::Result<bool> {
+fn same_contents(mut a: File, mut b: File) -> io::Result<bool> {
     const PIECE: usize = 64 << 10;
-    let (mut a, mut b) = (File::open(a)?, File::open(b)?);
     let (mut left, mut right) = (Vec::with_capacity(PIECE), Vec::with_capacity(PIECE));
     loop {
         left.clear();
@@ -244,18 +313,12 @@ fn same_contents(a: &Path, b: &Path) -> io::Result<bool> {
     }
 }
 
-fn set_modified(dir: &Path, as_in: &Metadata) -> io::Result<()> {
-    let times = Timestamps {
-        last_access: Timespec {
-            tv_sec: as_in.atime(),
-            tv_nsec: as_in.atime_nsec() as _,
-        },
-        last_modification: Timespec {
-            tv_sec: as_in.mtime(),
-            tv_nsec: as_in.mtime_nsec() as _,
-        },
-    };
-    Ok(utimensat(CWD, dir, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+/// The system's reason of an error that names a path of its own.
+fn plain(error: TreeError) -> io::Error {
+    match error {
+        TreeError::Io { source, .. } => source,
+        other => io::Error::other(other),
+    }
 }
 
 /// Removes a work directory of overlayfs. What is not there is removed already.
@@ -264,10 +327,7 @@ pub(crate) fn remove_work(work: &Path) -> io::Result<()> {
     for entry in fs::read_dir(work).into_iter().flatten().flatten() {
         let _ = fs::set_permissions(entry.path(), Permissions::from_mode(0o700));
     }
-    match fs::remove_dir_all(work) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
+    remove_tree(work)
 }
 
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> ExecError {

@@ -2,7 +2,7 @@
 //! Knows nothing of what happens inside the helper.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -192,7 +192,7 @@ impl Runner {
             let _ = remove_work(&dir.join("work"));
             // The caller removes the directory around it in the end: what stays for some reason is in
             // nobody's way.
-            let _ = fs::remove_dir_all(dir);
+            let _ = lapstrake_store::remove_tree(&dir);
         });
         let layers = written(request);
         let seen = match result {
