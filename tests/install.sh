@@ -36,6 +36,8 @@ for part in "$@"; do
         want /usr/sbin/dockerd docker.io
         want jq jq
         want strace strace
+        want newuidmap uidmap
+        want setpriv util-linux
         ;;
     bench)
         want buildah buildah
