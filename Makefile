@@ -24,6 +24,7 @@ demo: $(LAPSTRAKE)
 test: lint
 	@sh tests/install.sh test
 	$(CARGO) test --release --locked --workspace
+	@sh tests/unprivileged.sh release
 	$(CARGO) test --release --locked --manifest-path examples/frontends/hello/Cargo.toml --target-dir target/examples
 
 lint: frontends

@@ -39,6 +39,8 @@ for part in "$@"; do
         want pasta passt
         want slirp4netns slirp4netns
         want ip iproute2
+        want newuidmap uidmap
+        want setpriv util-linux
         ;;
     bench)
         want buildah buildah

@@ -87,8 +87,11 @@ fn oci_archive_and_directory_are_read_by_skopeo_and_umoci() {
         &["inspect", "--config", &format!("oci:{}:1", out("dir"))],
     ));
     let bundle = out("bundle");
+    let rootless = (!rustix::process::geteuid().is_root()).then_some("--rootless");
     let unpack = Command::new("umoci")
-        .args(["unpack", "--image", &format!("{}:1", out("dir")), &bundle])
+        .arg("unpack")
+        .args(rootless)
+        .args(["--image", &format!("{}:1", out("dir")), &bundle])
         .output()
         .unwrap();
     assert!(

@@ -33,6 +33,18 @@ pub fn find_program(name: &str) -> Option<std::path::PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// Whether commands may be other users than root: this process is root, or has subordinate ids.
+pub fn has_users() -> bool {
+    static HAS_USERS: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *HAS_USERS.get_or_init(|| {
+        let found = || Place::new().run(["doctor"]).stdout;
+        rustix::process::geteuid().is_root()
+            || found()
+                .lines()
+                .any(|line| line.starts_with("ok       subordinate ids"))
+    })
+}
+
 /// Whether this process may make containers: it is root, or `lapstrake doctor` says that it works without.
 pub fn is_root() -> bool {
     static CAN_RUN: std::sync::OnceLock<bool> = std::sync::OnceLock::new();

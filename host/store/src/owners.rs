@@ -2,8 +2,9 @@
 //! made by a single user hold the same files with different owners, so that each MUST be used as it was made.
 //! Knows nothing of how a process came to its user namespace.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -46,7 +47,12 @@ pub(crate) fn begin(root: &Path) -> Result<()> {
 fn write(root: &Path, own: &str) -> Result<()> {
     let path = root.join(FILE);
     let fresh = root.join("owners.new");
-    fs::write(&fresh, own).map_err(Error::io("write", &fresh))?;
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let written = options
+        .open(&fresh)
+        .and_then(|mut file| file.write_all(own.as_bytes()));
+    written.map_err(Error::io("write", &fresh))?;
     fs::rename(&fresh, &path).map_err(Error::io("rename", &fresh))
 }
 
@@ -74,7 +80,6 @@ pub(crate) fn check(root: &Path) -> Result<()> {
 }
 
 fn is_own(root: &Path) -> Result<bool> {
-    use std::os::unix::fs::MetadataExt;
     let meta = fs::metadata(root).map_err(Error::io("read", root))?;
     Ok(meta.uid() == rustix::process::geteuid().as_raw())
 }

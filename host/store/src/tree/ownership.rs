@@ -38,6 +38,8 @@ pub enum Powers {
         uid: u32,
         /// Group of new files.
         gid: u32,
+        /// Whether it may use files that are closed to their owner.
+        overrides: bool,
     },
 }
 
@@ -63,6 +65,8 @@ impl Powers {
         Self::Limited {
             uid: rustix::process::geteuid().as_raw(),
             gid: rustix::process::getegid().as_raw(),
+            overrides: rustix::thread::capabilities(None)
+                .is_ok_and(|sets| sets.effective.contains(CapabilitySet::DAC_OVERRIDE)),
         }
     }
 
@@ -80,7 +84,7 @@ impl Powers {
         let chown = |uid, gid| chown(Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
         let (own_uid, own_gid) = match self {
             Self::Full => return chown(uid, gid).map(|()| true),
-            Self::Limited { uid, gid } => (uid, gid),
+            Self::Limited { uid, gid, .. } => (uid, gid),
         };
         let fits = (uid, gid) == (0, 0);
         if own_uid == 0 && !fits {
@@ -95,9 +99,8 @@ impl Powers {
 
     /// The permissions that a file gets so that this process can still use it.
     pub(crate) fn usable_mode(self, kind: FileKind, mode: u32) -> u32 {
-        match (self, kind) {
-            (Self::Limited { uid: 1.., .. }, FileKind::Dir) => mode | 0o700,
-            (Self::Limited { uid: 1.., .. }, FileKind::File) => mode | 0o600,
+        match self {
+            Self::Limited { overrides: false, .. } => open_to_owner(kind, mode),
             _ => mode,
         }
     }
@@ -111,7 +114,7 @@ impl Powers {
 
     /// Takes the owner of an inode, as this process sees it, for what it is in the tree.
     fn translate(self, entry: &mut Entry) {
-        if let Self::Limited { uid, gid } = self {
+        if let Self::Limited { uid, gid, .. } = self {
             if entry.uid == uid {
                 entry.uid = 0;
             }
@@ -119,6 +122,14 @@ impl Powers {
                 entry.gid = 0;
             }
         }
+    }
+}
+
+fn open_to_owner(kind: FileKind, mode: u32) -> u32 {
+    match kind {
+        FileKind::Dir => mode | 0o700,
+        FileKind::File => mode | 0o600,
+        _ => mode,
     }
 }
 
@@ -176,7 +187,7 @@ impl Meant {
     }
 
     /// Makes of the description of an inode that of the file it stands for.
-    fn apply(&self, entry: &mut Entry, powers: Powers) {
+    fn apply(&self, entry: &mut Entry) {
         let stands_in = self.kind != entry.kind;
         if stands_in && (entry.kind != FileKind::File || entry.size != 0) {
             return;
@@ -184,7 +195,7 @@ impl Meant {
         if (entry.uid, entry.gid) == (0, 0) {
             (entry.uid, entry.gid) = self.owner;
         }
-        if stands_in || entry.mode == powers.usable_mode(self.kind, self.mode) {
+        if stands_in || entry.mode == open_to_owner(self.kind, self.mode) {
             entry.mode = self.mode;
         }
         entry.kind = self.kind;
@@ -270,7 +281,7 @@ pub(super) fn restore(
             if let Ok(length) = attribute(&mut value)
                 && let Some(meant) = Meant::decode(&value[..length])
             {
-                meant.apply(entry, powers);
+                meant.apply(entry);
             }
         }
         _ => {}
@@ -281,7 +292,11 @@ pub(super) fn restore(
 mod tests {
     use super::*;
 
-    const LIMITED: Powers = Powers::Limited { uid: 1000, gid: 100 };
+    const LIMITED: Powers = Powers::Limited {
+        uid: 1000,
+        gid: 100,
+        overrides: false,
+    };
 
     fn found(kind: FileKind, mode: u32, owner: (u32, u32)) -> Entry {
         let (uid, gid) = owner;
@@ -382,7 +397,11 @@ mod tests {
                 }
             }
         };
-        let inside = Powers::Limited { uid: 0, gid: 0 };
+        let inside = Powers::Limited {
+            uid: 0,
+            gid: 0,
+            overrides: true,
+        };
         assert_eq!(inside.give((5, 6), chown(true)), Ok(true));
         assert_eq!(inside.give((5, 6), chown(false)), Ok(false));
         assert_eq!(LIMITED.give((1000, 100), chown(true)), Ok(false));
