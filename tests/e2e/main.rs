@@ -14,3 +14,4 @@ mod outputs;
 mod progress;
 mod registry;
 mod secrets;
+mod timings;

@@ -13,3 +13,4 @@ pub mod progress;
 pub mod report;
 pub mod spec;
 mod suggest;
+pub mod timings;

@@ -187,6 +187,7 @@ fn build(words: BuildWords, place: &Place) -> Result<(), Failure> {
     };
     let call = call.filter(|what| what != "build");
     let (format, quiet) = (words.format, words.quiet);
+    let timings = words.timings.clone();
     let (iidfile, metadata_file) = (words.iidfile.clone(), words.metadata_file.clone());
     let options = convert::build(words, &config).map_err(|error| usage(&error))?;
     if mode == Mode::RawJson && convert::takes_stdout(&options) {
@@ -202,7 +203,9 @@ fn build(words: BuildWords, place: &Place) -> Result<(), Failure> {
     let outputless = options.outputs.is_empty();
     let engine = place.engine(&config)?;
     let recording = recording::Recording::new(engine.store(), &config)?;
-    let (result, _) = recording.build(mode, &options, |client| engine.build(&options, client));
+    let result = recording.build(mode, &options, timings.as_deref(), |client| {
+        engine.build(&options, client)
+    });
     let outcome = result?;
     report(&outcome, quiet, iidfile, metadata_file)?;
     if outputless && !quiet && matches!(mode, Mode::Auto | Mode::Tty | Mode::Plain) {
