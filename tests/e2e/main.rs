@@ -23,4 +23,5 @@ mod rootless;
 mod secrets;
 mod store_damage;
 mod store_life;
+mod timings;
 mod why;

@@ -14,4 +14,5 @@ pub mod progress;
 pub mod report;
 pub mod spec;
 mod suggest;
+pub mod timings;
 pub mod why;

@@ -198,6 +198,7 @@ fn build(words: BuildWords, place: &Place) -> Result<(), Failure> {
     };
     let call = call.filter(|what| what != "build");
     let (format, quiet) = (words.format, words.quiet);
+    let timings = words.timings.clone();
     let (iidfile, metadata_file) = (words.iidfile.clone(), words.metadata_file.clone());
     let options = convert::build(words, &config).map_err(|error| usage(&error))?;
     if mode == Mode::RawJson && convert::takes_stdout(&options) {
@@ -215,8 +216,9 @@ fn build(words: BuildWords, place: &Place) -> Result<(), Failure> {
         || place.engine(&config),
         |engine| {
             let recording = recording::Recording::new(engine.store(), &config)?;
-            let (result, _) = recording.build(mode, &options, |client| engine.build(&options, client));
-            result
+            recording.build(mode, &options, timings.as_deref(), |client| {
+                engine.build(&options, client)
+            })
         },
         repair::can_be_repeated(&options),
     )?;

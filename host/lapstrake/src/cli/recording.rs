@@ -2,6 +2,7 @@
 //! A history that cannot be written is said, and the build goes on without.
 
 use std::io::Write;
+use std::path::Path;
 
 use lapstrake_store::Store;
 
@@ -9,7 +10,7 @@ use super::{Failure, with_listener};
 use crate::config::Config;
 use crate::engine::{Client, Outcome};
 use crate::error::{Error, chain};
-use crate::history::{End, Entry, History, HistoryError, Journal, Limits, Start};
+use crate::history::{End, History, HistoryError, Journal, Limits, Start};
 use crate::options::BuildOptions;
 use crate::progress::Mode;
 
@@ -33,35 +34,35 @@ impl<'a> Recording<'a> {
         })
     }
 
-    /// Does a build, shows it and records it.
+    /// Does a build, shows it and records it. `timings`: where to write where its time went, however it ends.
     ///
     /// # Errors
-    /// The build's.
+    /// The build's; or, of one that ended well, that of writing its times.
     pub fn build(
         &self,
         mode: Mode,
         options: &BuildOptions,
+        timings: Option<&Path>,
         work: impl FnOnce(&Client) -> Result<Outcome, Error>,
-    ) -> (Result<Outcome, Failure>, Option<Entry>) {
+    ) -> Result<Outcome, Failure> {
         let journal = self
             .history
             .begin(Start::of(options))
-            .map_err(|error| warn(&error))
-            .ok();
-        let listener = journal.as_ref().map(Journal::listener);
-        let result = match with_listener(mode, listener, work) {
-            Ok(result) => result,
-            Err(failure) => return (Err(failure), None),
+            .map_err(|error| warn(&error));
+        let Ok(journal) = journal else {
+            return Ok(with_listener(mode, None, work)??);
         };
-        let mut entry = None;
-        if let Some(journal) = journal {
-            let id = journal.id().clone();
-            match self.end(journal, options, &result) {
-                Ok(()) => entry = self.history.find(Some(id.as_str())).ok(),
-                Err(error) => warn(&error),
-            }
-        }
-        (result.map_err(Failure::Engine), entry)
+        let id = journal.id().clone();
+        let result = with_listener(mode, Some(journal.listener()), work)?;
+        let ended = self.end(journal, options, &result);
+        let _ = ended.map_err(|error| warn(&error));
+        let Some(file) = timings else {
+            return Ok(result?);
+        };
+        let written = super::history::write_timings(&self.history, self.store, &id, file);
+        let outcome = result?;
+        written?;
+        Ok(outcome)
     }
 
     fn end(

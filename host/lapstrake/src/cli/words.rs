@@ -200,6 +200,17 @@ pub struct BuildWords {
     #[arg(long, value_name = "FILE")]
     pub iidfile: Option<PathBuf>,
 
+    /// Write where the time went: a page FILE.html, and beside it a trace FILE.json for Perfetto; a FILE that ends in
+    /// .json is the trace alone [default: lapstrake-timings.html]
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "lapstrake-timings.html"
+    )]
+    pub timings: Option<PathBuf>,
+
     /// No progress; print the image's id
     #[arg(short, long)]
     pub quiet: bool,

@@ -4,6 +4,7 @@
 mod inspect;
 mod ls;
 mod times;
+mod trace;
 mod words;
 
 use std::io::Write;
@@ -13,6 +14,7 @@ use crate::error::Error;
 use crate::history::{Build, Entry, History};
 use crate::progress::{self, Mode};
 
+pub use trace::write_timings;
 pub use words::HistoryWords;
 use words::{HistoryCommand, LogsWords, RmWords};
 
@@ -26,6 +28,7 @@ pub fn run(words: HistoryWords, place: &Place) -> Result<(), Failure> {
             inspect::print(&build, words.format)
         }
         HistoryCommand::Logs(words) => logs(&words, &history),
+        HistoryCommand::Trace(words) => trace::run(&words, &history, &place.root()?),
         HistoryCommand::Rm(words) => remove(&words, &history),
     }
 }

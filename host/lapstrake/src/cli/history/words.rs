@@ -1,6 +1,8 @@
 //! The words of `lapstrake history`.
 
-use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli::words::AnswerFormat;
 
@@ -21,6 +23,8 @@ pub enum HistoryCommand {
     Inspect(InspectWords),
     /// Print the log of a build
     Logs(LogsWords),
+    /// Write a page with the times of a build's steps, or a trace for Perfetto
+    Trace(TraceWords),
     /// Remove records
     Rm(RmWords),
 }
@@ -58,6 +62,28 @@ pub struct LogsWords {
     /// How it is written: plain, or rawjson (one JSON object a line with BuildKit's SolveStatus fields)
     #[arg(long, value_name = "MODE", default_value = "plain")]
     pub progress: String,
+}
+
+#[derive(Debug, Args)]
+pub struct TraceWords {
+    #[arg(value_name = "ID", help = ID)]
+    pub id: Option<String>,
+
+    /// File to write [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// html: a page; json: Chrome's trace format, for Perfetto [default: by the file's ending, else html]
+    #[arg(long, value_enum)]
+    pub format: Option<TraceFormat>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TraceFormat {
+    /// A page.
+    Html,
+    /// Chrome's trace format.
+    Json,
 }
 
 #[derive(Debug, Args)]
