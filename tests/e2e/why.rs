@@ -355,6 +355,21 @@ fn what_is_cached_by_content_is_said() {
 }
 
 #[test]
+fn a_record_that_was_pruned_is_told_from_one_that_never_was() {
+    let place = Place::new();
+    place.dockerfile(COPY).file("src/a.rs", "1");
+    place.build(&[]).ok();
+    place.run(["prune", "--all", "--force"]).ok();
+    assert_said(
+        &place,
+        &["COPY src"],
+        &["runs: nothing changed since it was recorded", "but the record is gone"],
+    );
+    place.file("src/a.rs", "2");
+    assert_said(&place, &["COPY src"], &["COPY src: src/a.rs changed (content)"]);
+}
+
+#[test]
 fn another_target_and_platform_are_other_graphs() {
     let place = Place::new();
     place
