@@ -355,6 +355,24 @@ fn what_is_cached_by_content_is_said() {
 }
 
 #[test]
+fn a_record_that_was_pruned_is_told_from_one_that_never_was() {
+    let place = Place::new();
+    place.dockerfile(COPY).file("src/a.rs", "1");
+    place.build(&[]).ok();
+    place.run(["prune", "--all", "--force"]).ok();
+    assert_said(
+        &place,
+        &["COPY src"],
+        &[
+            "runs: nothing changed since it was recorded",
+            "but the record is gone",
+        ],
+    );
+    place.file("src/a.rs", "2");
+    assert_said(&place, &["COPY src"], &["COPY src: src/a.rs changed (content)"]);
+}
+
+#[test]
 fn another_target_and_platform_are_other_graphs() {
     let place = Place::new();
     place
@@ -401,6 +419,21 @@ fn a_step_is_found_by_label_name_and_digest() {
     let digest = json["steps"][0]["digest"].as_str().unwrap().to_owned();
     assert_eq!(said(&place, &[&digest]), found);
     assert_eq!(said(&place, &[&digest["sha256:".len()..][..12]]), found);
+    why(&place, &["#1"]).fails(2, &["no build of this context and file is in the history"]);
+    let shown = place.build(&[]).ok().stderr;
+    let line = shown
+        .lines()
+        .find(|line| line.ends_with(" [1/2] COPY a /a"))
+        .unwrap();
+    let number = line.split(' ').next().unwrap();
+    let by_number = said(&place, &[number]);
+    assert!(
+        by_number.starts_with("[1/2] COPY a /a\n  not needed"),
+        "{line}\n{by_number}"
+    );
+    let without = said(&place, &[number.trim_start_matches('#')]);
+    assert!(without.starts_with("[1/2] COPY a /a\n  not needed"), "{without}");
+    why(&place, &["#99"]).fails(2, &["had ", " steps"]);
     why(&place, &["COPY"]).fails(
         2,
         &[

@@ -4,11 +4,17 @@
 use std::io::Write;
 use std::time::SystemTime;
 
+use crate::engine::{Engine, Wanted};
+use crate::history::{Build, History, HistoryError, Start};
+use crate::options::BuildOptions;
 use crate::progress::Mode;
 use crate::why::{self, Telling};
 
 use super::words::{AnswerFormat, WhyWords};
 use super::{Failure, Place, convert, usage, with_display};
+
+/// Digits of a step's number; more are the beginning of a digest.
+const NUMBER: usize = 5;
 
 /// Explains, on standard output.
 pub fn why(words: WhyWords, place: &Place) -> Result<(), Failure> {
@@ -22,8 +28,9 @@ pub fn why(words: WhyWords, place: &Place) -> Result<(), Failure> {
     let format = build.format;
     let options = convert::build(build, &config).map_err(|error| usage(&error))?;
     let engine = place.engine(&config)?;
+    let wanted = step.map(|step| wanted(step, &engine, &options)).transpose()?;
     let explanation = with_display(Mode::Quiet, |client| {
-        engine.why(&options, step.as_deref(), client)
+        engine.why(&options, wanted.as_ref(), client)
     })?;
     let build_args: Vec<String> = options
         .compile
@@ -43,4 +50,46 @@ pub fn why(words: WhyWords, place: &Place) -> Result<(), Failure> {
     }
     out.flush()?;
     Ok(())
+}
+
+/// What a word means: `#7` is the step that had this number in the last build.
+fn wanted(word: String, engine: &Engine, options: &BuildOptions) -> Result<Wanted, Failure> {
+    let digits = word.strip_prefix('#').unwrap_or(&word);
+    let is_number =
+        !digits.is_empty() && digits.len() <= NUMBER && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(number) = is_number.then(|| digits.parse::<usize>().ok()).flatten() else {
+        return Ok(Wanted::Word(word));
+    };
+    let last = last_build(engine, options).map_err(|error| usage(&error))?;
+    let Some(last) = last else {
+        return Err(Failure::Usage(format!(
+            "{word}: no build of this context and file is in the history, so its steps have no numbers; name the step"
+        )));
+    };
+    let steps = last.steps();
+    match number.checked_sub(1).and_then(|place| steps.get(place)) {
+        Some(step) => Ok(Wanted::Vertex {
+            digest: step.vertex.digest,
+            name: step.vertex.name.clone(),
+        }),
+        None => Err(Failure::Usage(format!(
+            "{word}: the last build of this context and file had {} steps",
+            steps.len()
+        ))),
+    }
+}
+
+/// The record of the last build of the same context, file and target.
+fn last_build(engine: &Engine, options: &BuildOptions) -> Result<Option<Build>, HistoryError> {
+    let now = Start::of(options);
+    for entry in History::of(engine.store().root()).entries()?.iter().rev() {
+        let Some(summary) = entry.summary()? else {
+            continue;
+        };
+        let start = summary.start;
+        if start.context == now.context && start.file == now.file && start.target == now.target {
+            return entry.read();
+        }
+    }
+    Ok(None)
 }

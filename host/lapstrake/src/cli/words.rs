@@ -288,8 +288,8 @@ pub struct WhyWords {
     #[command(flatten)]
     pub build: BuildWords,
 
-    /// Step to explain: its label such as "build 2/5", a part of its name, or its digest's beginning [default: all
-    /// that would run]
+    /// Step to explain: its number in the last build such as "#7", its label such as "build 2/5", a part of its name,
+    /// or its digest's beginning [default: all that would run]
     #[arg(value_name = "STEP")]
     pub step: Option<String>,
 

@@ -21,7 +21,7 @@ use lapstrake_store::Store;
 
 pub use build_file::BuildFileError;
 pub use export::{Exported, Outcome};
-pub use why::Explanation;
+pub use why::{Explanation, Wanted};
 
 use crate::config::Sandbox;
 use crate::error::Error;

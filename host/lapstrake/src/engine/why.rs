@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use lapstrake_llb::Definition;
+use lapstrake_llb::{Definition, Digest};
 use lapstrake_solver::Explained;
 
 use crate::error::Error;
@@ -23,16 +23,29 @@ pub struct Explanation {
     pub asked: Option<Vec<usize>>,
 }
 
+/// A step that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// By its label, its digest or a part of its name.
+    Word(String),
+    /// A step of an earlier build.
+    Vertex {
+        /// Its digest then.
+        digest: Digest,
+        /// Its name then.
+        name: String,
+    },
+}
+
 impl Engine {
     /// Explains what a build would do. Runs nothing but what the frontend asks for, and writes no result.
-    /// `step` names the steps that are asked for: by label, digest or a part of the name.
     ///
     /// # Errors
     /// As [`Engine::build`], as far as that looks at build file, sources and records; or there is no such step.
     pub fn why(
         &self,
         options: &BuildOptions,
-        step: Option<&str>,
+        step: Option<&Wanted>,
         client: &Client,
     ) -> Result<Explanation, Error> {
         let build = Arc::new(Build::new(self, options, client)?);
@@ -55,7 +68,19 @@ impl Engine {
 }
 
 /// The vertices that a word means: those of this name or label or with this digest, else those with it in their names.
-fn find(definition: &Definition, word: &str) -> Result<Vec<u32>, Error> {
+fn find(definition: &Definition, wanted: &Wanted) -> Result<Vec<u32>, Error> {
+    let word = match wanted {
+        Wanted::Word(word) => word,
+        Wanted::Vertex { digest, name } => {
+            let digests = definition.digests();
+            let place = digests.iter().position(|known| known == digest);
+            if let Some(place) = place.and_then(|place| u32::try_from(place).ok()) {
+                return Ok(vec![place]);
+            }
+            // It is another one by now: its place and name tell.
+            name
+        }
+    };
     let digests = definition.digests();
     let names: Vec<&str> = definition
         .vertices

@@ -15,7 +15,7 @@ use phrase::Phrases;
 
 /// Changed files that are told when nobody asks for all.
 const FILES: usize = 3;
-/// Causes of one step that are told when nobody asks for all.
+/// Lines of one step's causes that are told when nobody asks for all.
 const CAUSES: usize = 10;
 
 /// How an explanation is told.
@@ -87,18 +87,13 @@ impl Writer<'_> {
         let (sentence, reason) = self.verdict(place, step);
         let _ = writeln!(out, "  {sentence}");
         if let Some(Reason::Differs { causes, .. }) = reason {
-            let shown = if self.telling.all { causes.len() } else { CAUSES };
-            for cause in causes.iter().take(shown) {
-                for line in self.cause(place, cause) {
-                    let _ = writeln!(out, "    {line}");
-                }
+            let lines = self.causes(place, causes);
+            let shown = if self.telling.all { lines.len() } else { CAUSES };
+            for line in lines.iter().take(shown) {
+                let _ = writeln!(out, "    {line}");
             }
-            if causes.len() > shown {
-                let _ = writeln!(
-                    out,
-                    "    and at {} more steps (-v tells all)",
-                    causes.len() - shown
-                );
+            if lines.len() > shown {
+                let _ = writeln!(out, "    and {} more (-v tells all)", lines.len() - shown);
             }
         }
         out
@@ -189,18 +184,27 @@ impl Writer<'_> {
         }
     }
 
-    /// What differs at one step, a line each, seen from the step that is explained.
-    fn cause(&self, place: usize, cause: &Cause) -> Vec<String> {
-        let at = if cause.step == place {
-            String::new()
-        } else {
-            format!("input {}: ", self.name(cause.step))
-        };
-        cause
-            .what
-            .iter()
-            .filter_map(|what| Some(format!("{at}{}", self.what(cause, what)?)))
-            .collect()
+    /// What differs, a line each, seen from the step that is explained. What differs in the same way at several steps,
+    /// such as a variable, is told once.
+    fn causes(&self, place: usize, causes: &[Cause]) -> Vec<String> {
+        let mut told: Vec<&PartChange> = Vec::new();
+        let mut lines = Vec::new();
+        for cause in causes {
+            let at = match cause.step == place {
+                true => String::new(),
+                false => format!("input {}: ", self.name(cause.step)),
+            };
+            for what in &cause.what {
+                if let What::Part(change) = what {
+                    if told.contains(&change) {
+                        continue;
+                    }
+                    told.push(change);
+                }
+                lines.extend(self.what(cause, what).map(|text| format!("{at}{text}")));
+            }
+        }
+        lines
     }
 
     /// One thing that differs; none: another one says it better.
@@ -288,7 +292,7 @@ impl Writer<'_> {
         let Reason::Differs { causes, .. } = reason else {
             return self.reason(place, reason);
         };
-        let lines: Vec<String> = causes.iter().flat_map(|cause| self.cause(place, cause)).collect();
+        let lines = self.causes(place, causes);
         match lines.split_first() {
             Some((first, [])) => first.clone(),
             Some((first, more)) if !self.telling.all => format!("{first} (and {} more)", more.len()),
