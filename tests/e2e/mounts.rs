@@ -250,7 +250,7 @@ fn a_real_ssh_agent_is_asked_and_gives_no_key() {
     while !socket.exists() {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    let added = Command::new(add)
+    let added = Command::new(&add)
         .arg("-q")
         .arg(&key)
         .env("SSH_AUTH_SOCK", &socket)
