@@ -41,6 +41,12 @@ for part in "$@"; do
         want ip iproute2
         want newuidmap uidmap
         want setpriv util-linux
+        want git git
+        want ssh-agent openssh-client
+        want /usr/sbin/sshd openssh-server
+        want bzip2 bzip2
+        want xz xz-utils
+        want zstd zstd
         ;;
     bench)
         want buildah buildah

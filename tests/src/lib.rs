@@ -11,7 +11,9 @@ pub mod guests;
 pub mod layout;
 pub mod opened;
 pub mod place;
+pub mod repository;
 pub mod servers;
+pub mod web;
 
 pub use place::{Place, Ran};
 

@@ -8,7 +8,7 @@ use lapstrake_llb::{Report, SourceFile, SourceRange};
 use lapstrake_ops::exec::ExecError;
 use lapstrake_solver::SolveError;
 
-use crate::engine::BuildFileError;
+use crate::engine::{BuildFileError, SshError};
 use crate::history::{HistoryError, Unresolved};
 use crate::report;
 
@@ -83,6 +83,14 @@ pub enum Error {
         from: String,
         /// Why.
         source: std::io::Error,
+    },
+    /// An SSH agent cannot be used.
+    #[error("cannot use the SSH agent {id:?}")]
+    Ssh {
+        /// Its name.
+        id: String,
+        /// Why.
+        source: SshError,
     },
     /// A call that the frontend does not know.
     #[error("the frontend {frontend} knows no call {name:?}; it knows {}", known.join(", "))]
@@ -177,6 +185,7 @@ impl Error {
             Self::Worker(error) => worker_kind(error),
             Self::Export(error) => export_kind(error),
             Self::Secret { .. }
+            | Self::Ssh { .. }
             | Self::UnknownCall { .. }
             | Self::NoSuchStep { .. }
             | Self::SeveralSteps { .. } => Kind::Usage,
@@ -221,6 +230,10 @@ impl Error {
         let text = match self {
             Self::BuildFile(BuildFileError::NotFound { .. }) => "name it with --file",
             Self::BuildFile(BuildFileError::NotUtf8 { .. }) => "save the file as UTF-8",
+            Self::Ssh {
+                source: SshError::NoAgent,
+                ..
+            } => "start one (eval $(ssh-agent)), or name a socket or keys: --ssh default=PATH",
             Self::Solve(failure) => return solve_hint(&failure.source),
             Self::Worker(error) => return error.hint().map(str::to_owned),
             Self::Frontend(failure) => return failure.hint.map(str::to_owned),

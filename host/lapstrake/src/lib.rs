@@ -8,6 +8,7 @@ pub mod engine;
 pub mod error;
 pub mod gc;
 pub mod history;
+mod git_address;
 pub mod options;
 pub mod platform;
 pub mod progress;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use lapstrake_llb::Platform;
 
-use crate::spec::{Output, Secret, SpecError};
+use crate::git_address;
+use crate::spec::{Output, Secret, SpecError, Ssh};
 
 /// Where the files of a build are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,12 @@ pub enum Context {
     Directory(PathBuf),
     /// Nowhere: the build file came on standard input.
     Empty,
+    /// On standard input: an archive, or else the build file and no files.
+    Stdin,
+    /// In a git repository.
+    Git(String),
+    /// By HTTP: an archive, or else the build file and no other files.
+    Http(String),
 }
 
 /// Where the build file is.
@@ -27,6 +34,10 @@ pub enum BuildFile {
     Path(PathBuf),
     /// On standard input.
     Stdin,
+    /// Read from standard input already.
+    Given(Vec<u8>),
+    /// By HTTP.
+    Url(String),
 }
 
 /// Where a named context is.
@@ -45,6 +56,10 @@ pub enum NamedSource {
         /// Its digest.
         digest: Option<String>,
     },
+    /// In a git repository.
+    Git(String),
+    /// By HTTP.
+    Http(String),
     /// In another target of the same build file.
     Target(String),
 }
@@ -100,6 +115,8 @@ pub struct BuildOptions {
     pub outputs: Vec<Output>,
     /// Secrets.
     pub secrets: Vec<Secret>,
+    /// SSH agents, with the socket or the keys of each.
+    pub ssh: Vec<Ssh>,
     /// What the build may do beside the usual.
     pub entitlements: BTreeSet<Entitlement>,
     /// Steps that run at once.
@@ -117,6 +134,7 @@ impl BuildOptions {
             annotations: Vec::new(),
             outputs: Vec::new(),
             secrets: Vec::new(),
+            ssh: Vec::new(),
             entitlements: BTreeSet::new(),
             jobs: 1,
             step_timeout: None,
@@ -150,29 +168,44 @@ pub fn entitlement(text: &str) -> Result<Entitlement, SpecError> {
 /// Reads the context's word.
 ///
 /// # Errors
-/// A context that this version cannot take.
+/// An address of a repository that says what has no meaning.
 pub fn context(text: &str) -> Result<Context, SpecError> {
     if text == "-" {
-        return Ok(Context::Empty);
+        return Ok(Context::Stdin);
     }
-    if let Some(kind) = remote(text) {
-        return Err(SpecError(format!(
-            "a {kind} context ({text}) is not in this version; fetch it first and give its directory"
-        )));
-    }
-    Ok(Context::Directory(text.into()))
+    Ok(match remote(text)? {
+        Some(NamedSource::Git(address)) => Context::Git(address),
+        Some(NamedSource::Http(address)) => Context::Http(address),
+        _ => Context::Directory(text.into()),
+    })
 }
 
-fn remote(text: &str) -> Option<&'static str> {
-    let git = ["git://", "git@", "ssh://", "github.com/"];
-    let path = text.split('#').next().unwrap_or_default();
-    if git.iter().any(|prefix| text.starts_with(prefix)) {
-        return Some("git");
+/// A source elsewhere. None: it is a path.
+fn remote(text: &str) -> Result<Option<NamedSource>, SpecError> {
+    if let Some(address) = git_address::normalise(text) {
+        git_address::parse(&address).map_err(|problem| SpecError(format!("{text}: {problem}")))?;
+        return Ok(Some(NamedSource::Git(address)));
     }
-    if text.starts_with("http://") || text.starts_with("https://") {
-        return Some(if path.ends_with(".git") { "git" } else { "http" });
+    let http = text.starts_with("http://") || text.starts_with("https://");
+    Ok(http.then(|| NamedSource::Http(text.to_owned())))
+}
+
+/// Reads the word for the build file.
+///
+/// # Errors
+/// Context and build file both on standard input.
+pub fn build_file(text: Option<&str>, context: &Context) -> Result<BuildFile, SpecError> {
+    match text {
+        Some("-") if *context == Context::Stdin => Err(SpecError(
+            "standard input is the context already; the build file is named by its path in it".to_owned(),
+        )),
+        Some("-") => Ok(BuildFile::Stdin),
+        Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
+            Ok(BuildFile::Url(url.to_owned()))
+        }
+        Some(path) => Ok(BuildFile::Path(path.into())),
+        None => Ok(BuildFile::Default),
     }
-    None
 }
 
 /// Reads a `--build-context`.
@@ -204,10 +237,8 @@ pub fn named_context(text: &str) -> Result<(String, NamedSource), SpecError> {
                 .ok_or_else(missing)?
                 .to_owned(),
         )
-    } else if let Some(kind) = remote(&source) {
-        return Err(SpecError(format!(
-            "a {kind} context ({source}) is not in this version; fetch it first and give its directory"
-        )));
+    } else if let Some(elsewhere) = remote(&source)? {
+        elsewhere
     } else if source.is_empty() {
         return Err(missing());
     } else {
@@ -284,24 +315,47 @@ mod tests {
             NamedSource::Directory("../dir".into())
         );
         assert!(named_context("b").is_err() && named_context("b=").is_err());
-        assert!(
-            named_context("b=https://x/y.git")
-                .unwrap_err()
-                .0
-                .contains("git context")
+        assert_eq!(
+            named_context("b=https://x/y.git#v1:dir").unwrap().1,
+            NamedSource::Git("https://x/y.git#v1:dir".into())
+        );
+        assert_eq!(
+            named_context("b=https://x/y.tar").unwrap().1,
+            NamedSource::Http("https://x/y.tar".into())
         );
     }
 
     #[test]
     fn contexts() {
-        assert_eq!(context("-"), Ok(Context::Empty));
-        assert!(
-            context("https://example.com/x.git#main")
-                .unwrap_err()
-                .0
-                .contains("git context")
+        assert_eq!(context("-"), Ok(Context::Stdin));
+        let git = |text: &str| Ok(Context::Git(text.to_owned()));
+        assert_eq!(
+            context("https://example.com/x.git#main"),
+            git("https://example.com/x.git#main")
         );
+        assert_eq!(context("git@example.com:x"), git("git@example.com:x"));
+        assert_eq!(
+            context("github.com/a/b#main:dir"),
+            git("https://github.com/a/b.git#main:dir")
+        );
+        let http = "http://example.com/x.tar.gz";
+        assert_eq!(context(http), Ok(Context::Http(http.into())));
+        assert!(context("https://example.com/x.git?what=1").is_err());
         assert_eq!(context("."), Ok(Context::Directory(".".into())));
+    }
+
+    #[test]
+    fn build_files() {
+        let file = |text| build_file(text, &Context::Stdin);
+        assert!(file(Some("-")).unwrap_err().0.contains("context already"));
+        assert_eq!(file(None), Ok(BuildFile::Default));
+        assert_eq!(file(Some("a")), Ok(BuildFile::Path("a".into())));
+        let elsewhere = Context::Git("https://h/x.git".into());
+        assert_eq!(build_file(Some("-"), &elsewhere), Ok(BuildFile::Stdin));
+        assert_eq!(
+            build_file(Some("https://h/D"), &elsewhere),
+            Ok(BuildFile::Url("https://h/D".into()))
+        );
     }
 
     #[test]

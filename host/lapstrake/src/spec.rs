@@ -285,6 +285,38 @@ pub fn secret(text: &str) -> Result<Secret, SpecError> {
     Ok(Secret { id, from })
 }
 
+/// One `--ssh`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ssh {
+    /// What build files call it.
+    pub id: String,
+    /// The socket of an agent, or files with private keys; empty: the agent of the caller's environment.
+    pub paths: Vec<PathBuf>,
+}
+
+/// Reads one `--ssh`: `default`, `ID`, `ID=SOCKET` or `ID=KEY[,KEY...]`.
+///
+/// # Errors
+/// No id, or an empty path.
+pub fn ssh(text: &str) -> Result<Ssh, SpecError> {
+    let (id, paths) = match text.split_once('=') {
+        Some((id, paths)) => (id, paths.split(',').map(PathBuf::from).collect()),
+        None => (text, Vec::new()),
+    };
+    if id.is_empty() {
+        return Err(SpecError(format!("{text:?} needs an id, such as default")));
+    }
+    if paths.iter().any(|path| path.as_os_str().is_empty()) {
+        return Err(SpecError(format!(
+            "{text:?} has an empty path; it is ID, ID=SOCKET or ID=KEY[,KEY...]"
+        )));
+    }
+    Ok(Ssh {
+        id: id.to_owned(),
+        paths,
+    })
+}
+
 /// Reads `KEY=VALUE`.
 ///
 /// # Errors
@@ -460,6 +492,20 @@ mod tests {
         assert_eq!(secret("id=a").unwrap().from, SecretFrom::Env("a".into()));
         assert!(message(secret("src=x")).contains("id=NAME"));
         assert!(message(secret("id=a,sorce=x")).contains("unknown secret key"));
+    }
+
+    #[test]
+    fn ssh_agents() {
+        let agent = |id: &str, paths: &[&str]| Ssh {
+            id: id.to_owned(),
+            paths: paths.iter().map(PathBuf::from).collect(),
+        };
+        assert_eq!(ssh("default"), Ok(agent("default", &[])));
+        assert_eq!(ssh("a=/s"), Ok(agent("a", &["/s"])));
+        assert_eq!(ssh("a=k1,k2"), Ok(agent("a", &["k1", "k2"])));
+        assert!(message(ssh("=x")).contains("needs an id"));
+        assert!(message(ssh("a=")).contains("empty path"));
+        assert!(message(ssh("")).contains("needs an id"));
     }
 
     #[test]

@@ -24,6 +24,8 @@ impl Error {
             | NoSshAgent { .. }
             | BadReference { .. } => false,
             File(error) => error.is_environment(),
+            Http(error) => error.is_environment(),
+            Git(error) => error.is_environment(),
             _ => true,
         }
     }
@@ -32,6 +34,8 @@ impl Error {
     pub fn hint(&self) -> Option<&'static str> {
         use Error::*;
         Some(match self {
+            Http(error) => return error.hint(),
+            Git(error) => return error.hint(),
             Unreachable { .. } => {
                 "check the name and the network; a registry that speaks plain HTTP needs `http = true` under \
                  [registry.\"HOST\"] in the configuration file, one with its own certificate authority `ca`"

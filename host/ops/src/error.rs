@@ -11,6 +11,8 @@ use lapstrake_store::tree::TreeError;
 use crate::exec::{ExecError, Exit};
 use crate::file::FileError;
 use crate::source::credentials::CredentialOrigin;
+use crate::source::git::GitError;
+use crate::source::http::HttpError;
 use crate::source::local::LocalError;
 
 /// What can go wrong in the worker.
@@ -46,6 +48,15 @@ pub enum Error {
     /// A local directory cannot be read.
     #[error(transparent)]
     Local(#[from] LocalError),
+    /// A file by HTTP.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// A git repository.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// A layer cannot be written.
+    #[error("cannot write a layer")]
+    WriteLayer(#[source] TreeError),
     /// File changes.
     #[error(transparent)]
     File(#[from] FileError),

@@ -9,6 +9,7 @@ pub mod doctor;
 mod error;
 pub mod exec;
 pub mod file;
+mod key_agent;
 mod locks;
 mod merge;
 mod records;
@@ -20,6 +21,7 @@ mod worker;
 
 pub use error::{Error, Result};
 pub use file::FileError;
+pub use key_agent::{KeyAgent, KeyAgentError};
 pub use records::StoreRecords;
 pub use secret::{KnownSecrets, SecretSource};
 pub use worker::{Entitlements, LocalWorker, Output, WorkerOptions};

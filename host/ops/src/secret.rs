@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::error::{Error, Result};
+
 /// Gives secrets and SSH agents by their ids.
 pub trait SecretSource: Send + Sync {
     /// The value of a secret; `None`: there is no such secret.
@@ -18,6 +20,20 @@ pub trait SecretSource: Send + Sync {
     /// # Errors
     /// There is one, but it cannot be reached.
     fn ssh_agent(&self, id: &str) -> std::io::Result<Option<PathBuf>>;
+}
+
+/// The value of a secret that goes into a header or a variable, without the line end of the file it may come from.
+/// None: there is no such secret.
+pub(crate) fn text(secrets: &dyn SecretSource, id: &str) -> Result<Option<String>> {
+    let found = secrets.secret(id).map_err(|source| Error::ReadSecret {
+        id: id.to_owned(),
+        source,
+    })?;
+    let Some(bytes) = found else { return Ok(None) };
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned())),
+        Err(_) => Err(Error::SecretNotText { id: id.to_owned() }),
+    }
 }
 
 /// Secrets and agents that are known beforehand.

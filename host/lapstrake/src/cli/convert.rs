@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::options::{self, BuildFile, BuildOptions, CompileOptions, Context, FrontendLimits};
-use crate::spec::{self, Destination, Output, OutputKind, SpecError};
+use crate::git_address;
+use crate::options::{self, BuildOptions, CompileOptions, Context, FrontendLimits, NamedSource};
+use crate::spec::{self, Destination, Output, OutputKind, SpecError, Ssh};
 
 use super::words::{BuildWords, SharedWords};
 
@@ -36,13 +37,13 @@ fn environment(name: &str) -> Option<String> {
 /// # Errors
 /// A word that has no meaning.
 pub fn compile(words: SharedWords, config: &Config) -> Result<CompileOptions, WordError> {
-    let context = options::context(&words.context).after("CONTEXT")?;
-    let file = match words.file.as_deref() {
-        Some("-") => BuildFile::Stdin,
-        Some(path) => BuildFile::Path(path.into()),
-        None if context == Context::Empty => BuildFile::Stdin,
-        None => BuildFile::Default,
+    // What is there as a directory is one, whatever its name looks like.
+    let context = if std::path::Path::new(&words.context).is_dir() {
+        Context::Directory(words.context.clone().into())
+    } else {
+        options::context(&words.context).after("CONTEXT")?
     };
+    let file = options::build_file(words.file.as_deref(), &context).after("--file")?;
     let mut build_args = Vec::new();
     for text in &words.build_arg {
         build_args.extend(options::build_arg(text, environment).after("--build-arg")?);
@@ -169,7 +170,7 @@ pub fn build(words: BuildWords, config: &Config) -> Result<BuildOptions, WordErr
         Some(jobs) => jobs,
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
-    Ok(BuildOptions {
+    let mut options = BuildOptions {
         annotations: annotations.after("--annotation")?,
         outputs,
         secrets: words
@@ -178,6 +179,12 @@ pub fn build(words: BuildWords, config: &Config) -> Result<BuildOptions, WordErr
             .map(|text| spec::secret(text))
             .collect::<Result<_, _>>()
             .after("--secret")?,
+        ssh: words
+            .ssh
+            .iter()
+            .map(|text| spec::ssh(text))
+            .collect::<Result<_, _>>()
+            .after("--ssh")?,
         entitlements: entitlements
             .collect::<Result<BTreeSet<_>, _>>()
             .after("--allow")?,
@@ -185,7 +192,29 @@ pub fn build(words: BuildWords, config: &Config) -> Result<BuildOptions, WordErr
         step_timeout: words.step_timeout.map(Duration::from_secs),
         tags: words.tag,
         compile: compile(words.shared, config)?,
-    })
+    };
+    add_callers_agent(&mut options);
+    Ok(options)
+}
+
+/// Gives a build with a context that is reached by SSH the caller's agent, if no other one is named. As buildx.
+pub fn add_callers_agent(options: &mut BuildOptions) {
+    let compile = &options.compile;
+    let named = compile.named_contexts.iter().map(|(_, source)| source);
+    let mut addresses: Vec<&String> = named
+        .filter_map(|source| match source {
+            NamedSource::Git(address) => Some(address),
+            _ => None,
+        })
+        .collect();
+    if let Context::Git(address) = &compile.context {
+        addresses.push(address);
+    }
+    let by_ssh = addresses.into_iter().any(|address| git_address::is_ssh(address));
+    if by_ssh && options.ssh.is_empty() && environment("SSH_AUTH_SOCK").is_some() {
+        let (id, paths) = ("default".to_owned(), Vec::new());
+        options.ssh.push(Ssh { id, paths });
+    }
 }
 
 /// Whether an output takes standard output for itself.

@@ -13,6 +13,7 @@ mod prune;
 mod recording;
 mod repair;
 mod why;
+mod remote;
 mod words;
 
 use std::io::Write;
@@ -172,6 +173,7 @@ impl Place {
                 config_dir: docker,
                 helper_path: None,
             },
+            remote: remote::options(),
             oci_runtime: config.oci_runtime.clone(),
             sandbox: config.network.sandbox,
             no_new_privileges: config.no_new_privileges,
@@ -264,7 +266,8 @@ fn report(
 fn llb(words: LlbWords, place: &Place) -> Result<(), Failure> {
     let config = place.config()?;
     let compile = convert::compile(words.shared, &config).map_err(|error| usage(&error))?;
-    let options = BuildOptions::compile_only(compile);
+    let mut options = BuildOptions::compile_only(compile);
+    convert::add_callers_agent(&mut options);
     let engine = place.engine(&config)?;
     let compiled = with_display(Mode::Quiet, |client| engine.compile(&options, client))?;
     let roots: Vec<_> = compiled.images.iter().filter_map(|image| image.root).collect();

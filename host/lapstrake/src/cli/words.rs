@@ -68,11 +68,13 @@ impl Command {
 /// Options that `build` and `llb` share.
 #[derive(Debug, Args)]
 pub struct SharedWords {
-    /// Directory with the files that the build may use, or - for a build file on standard input
+    /// The files that the build may use: a directory, a git repository (https://HOST/x.git#REF:DIR, git@HOST:x),
+    /// a tar by http(s), or - for a tar or a build file on standard input
     #[arg(value_name = "CONTEXT")]
     pub context: String,
 
-    /// Build file, - for standard input [default: CONTEXT/Dockerfile]
+    /// Build file: a path (in CONTEXT, where that is elsewhere), - for standard input, or an http(s) address
+    /// [default: CONTEXT/Dockerfile]
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<String>,
 
@@ -84,7 +86,7 @@ pub struct SharedWords {
     #[arg(long, value_name = "K[=V]")]
     pub build_arg: Vec<String>,
 
-    /// More contexts: a directory, docker-image://REF, oci-layout://DIR[:TAG][@DIGEST] or target:STAGE
+    /// More contexts: a directory, a git repository, docker-image://REF, oci-layout://DIR[:TAG][@DIGEST] or target:STAGE
     #[arg(long, value_name = "NAME=SOURCE")]
     pub build_context: Vec<String>,
 
@@ -157,6 +159,10 @@ pub struct BuildWords {
     /// A secret for commands that ask for it: id=ID[,src=FILE|,env=VAR]
     #[arg(long, value_name = "SPEC")]
     pub secret: Vec<String>,
+
+    /// An SSH agent for commands and git repositories that ask for it: default or ID[=SOCKET|KEY[,KEY]]
+    #[arg(long, value_name = "SPEC")]
+    pub ssh: Vec<String>,
 
     /// Allow what a build may not do by itself: network.host, security.insecure
     #[arg(long, value_name = "ENTITLEMENT")]

@@ -20,6 +20,7 @@ use crate::progress::{Ending, Event, FoundBy, LogChunk, Sink, StatusUpdate, Vert
 use crate::spec::{Secret, SecretFrom};
 
 use super::frontends::{CONTEXT, local_name};
+use super::ssh::{self, Agents};
 use super::{Client, Engine, EngineOptions};
 
 /// What is solved.
@@ -43,6 +44,8 @@ pub(super) struct Build {
     solver: Solver<LocalWorker, StoreRecords>,
     session: Session<Output>,
     jobs: usize,
+    /// End with the build.
+    _agents: Agents,
 }
 
 impl Build {
@@ -61,7 +64,10 @@ impl Build {
                 NamedSource::OciLayout { path, .. } => {
                     layouts.insert(name.clone(), path.clone());
                 }
-                NamedSource::Image(_) | NamedSource::Target(_) => {}
+                NamedSource::Image(_)
+                | NamedSource::Target(_)
+                | NamedSource::Git(_)
+                | NamedSource::Http(_) => {}
             }
         }
         let images = ImageStore::new(
@@ -74,6 +80,9 @@ impl Build {
                 platform: platform::host(),
             },
         );
+        let search_path = engine.options.remote.search_path.as_deref();
+        let agents =
+            ssh::agents(&options.ssh, search_path).map_err(|(id, source)| Error::Ssh { id, source })?;
         let worker = LocalWorker::new(
             engine.store.clone(),
             images,
@@ -83,7 +92,7 @@ impl Build {
                     network_host: options.entitlements.contains(&Entitlement::NetworkHost),
                     security_insecure: options.entitlements.contains(&Entitlement::SecurityInsecure),
                 },
-                secrets: Arc::new(secrets(&options.secrets)?),
+                secrets: Arc::new(secrets(&options.secrets, agents.sockets.clone())?),
                 runner: runner(&engine.options),
                 sandbox_network: match engine.options.sandbox {
                     Sandbox::Auto | Sandbox::Pasta | Sandbox::Slirp4netns => Network::Isolated,
@@ -91,6 +100,7 @@ impl Build {
                     Sandbox::None => Network::Loopback,
                 },
                 no_new_privileges: engine.options.no_new_privileges,
+                remote: engine.options.remote.clone(),
                 timeout: options.step_timeout,
                 offline: compile.offline,
             },
@@ -108,14 +118,8 @@ impl Build {
             solver: Solver::new(worker, records),
             session: Session::new(),
             jobs: options.jobs,
+            _agents: agents,
         })
-    }
-
-    pub(super) fn client(&self) -> Client {
-        Client {
-            sink: self.sink.clone(),
-            cancel: self.cancel.clone(),
-        }
     }
 
     pub(super) fn images(&self) -> &ImageStore {
@@ -237,8 +241,11 @@ fn runner(engine: &EngineOptions) -> RunnerOptions {
     options
 }
 
-fn secrets(list: &[Secret]) -> Result<KnownSecrets, Error> {
-    let mut known = KnownSecrets::default();
+fn secrets(list: &[Secret], ssh_agents: BTreeMap<String, PathBuf>) -> Result<KnownSecrets, Error> {
+    let mut known = KnownSecrets {
+        ssh_agents,
+        ..KnownSecrets::default()
+    };
     for secret in list {
         let failed = |from: String, source| Error::Secret {
             id: secret.id.clone(),

@@ -44,6 +44,24 @@ pub enum BuildFileError {
         /// Why.
         source: std::io::Error,
     },
+    /// Standard input is an archive with the context, and cannot be unpacked.
+    #[error("cannot unpack the context on standard input")]
+    Unpack {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The context is a build file, and `--file` names another one.
+    #[error("{place} is no archive, so it is the build file; --file names another one")]
+    TwoBuildFiles {
+        /// Where the context is.
+        place: String,
+    },
+    /// The address of the context cannot be used.
+    #[error("cannot use the address of the context")]
+    Address {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// It is too large.
     #[error("the build file {} is larger than {} MiB", path.display(), LARGEST >> 20)]
     TooLarge {
@@ -94,14 +112,8 @@ pub fn load(file: &BuildFile, context: &Context, stdin: impl Read) -> Result<Loa
     }
     let mut outside = false;
     let (path, name) = match (file, context) {
-        (BuildFile::Stdin, _) | (BuildFile::Default, Context::Empty) => {
-            let bytes = read(stdin, Path::new("-"))?;
-            return Ok(Loaded {
-                file: text(bytes, DEFAULT_NAME)?,
-                name: None,
-                companion: None,
-            });
-        }
+        (BuildFile::Given(bytes), _) => return nameless(bytes.clone()),
+        (BuildFile::Stdin, _) => return nameless(read(stdin, Path::new("-"))?),
         (BuildFile::Default, Context::Directory(folder)) => {
             (folder.join(DEFAULT_NAME), DEFAULT_NAME.to_owned())
         }
@@ -110,7 +122,9 @@ pub fn load(file: &BuildFile, context: &Context, stdin: impl Read) -> Result<Loa
             outside = name.is_none();
             (path.clone(), name.unwrap_or_else(|| file_name(path)))
         }
-        (BuildFile::Path(path), Context::Empty) => (path.clone(), file_name(path)),
+        (BuildFile::Path(path), _) => (path.clone(), file_name(path)),
+        (BuildFile::Default, _) => (DEFAULT_NAME.into(), DEFAULT_NAME.to_owned()),
+        (BuildFile::Url(url), _) => (url.into(), DEFAULT_NAME.to_owned()),
     };
     let open = std::fs::File::open(&path).and_then(|open| Ok((open.metadata()?.is_dir(), open)));
     let open = match open {
@@ -125,6 +139,15 @@ pub fn load(file: &BuildFile, context: &Context, stdin: impl Read) -> Result<Loa
         file: text(read(open, &path)?, &name)?,
         companion: if outside { companion(&path, &name)? } else { None },
         name: Some(name),
+    })
+}
+
+/// A build file without a place that companions could be beside.
+fn nameless(bytes: Vec<u8>) -> Result<Loaded, BuildFileError> {
+    Ok(Loaded {
+        file: text(bytes, DEFAULT_NAME)?,
+        name: None,
+        companion: None,
     })
 }
 
@@ -152,7 +175,11 @@ fn inside(path: &Path, folder: &Path) -> Option<String> {
     Some(path.strip_prefix(folder).ok()?.to_str()?.to_owned())
 }
 
-fn read(from: impl Read, path: &Path) -> Result<Vec<u8>, BuildFileError> {
+/// Reads all of a build file; `path` is for errors.
+///
+/// # Errors
+/// It cannot be read, or is too large.
+pub fn read(from: impl Read, path: &Path) -> Result<Vec<u8>, BuildFileError> {
     let mut bytes = Vec::new();
     from.take(LARGEST + 1)
         .read_to_end(&mut bytes)
@@ -168,7 +195,11 @@ fn read(from: impl Read, path: &Path) -> Result<Vec<u8>, BuildFileError> {
     Ok(bytes)
 }
 
-fn text(bytes: Vec<u8>, name: &str) -> Result<SourceFile, BuildFileError> {
+/// The text of a build file.
+///
+/// # Errors
+/// It is not UTF-8.
+pub fn text(bytes: Vec<u8>, name: &str) -> Result<SourceFile, BuildFileError> {
     let source = |text| SourceFile {
         name: name.to_owned(),
         language: String::new(),

@@ -1,7 +1,7 @@
 //! From a build file to a graph: which frontend, what it is asked, and what is remembered of its answer.
 //! Knows nothing of how a graph is solved.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use lapstrake_frontend::{
@@ -15,9 +15,10 @@ use crate::error::{Error, FrontendFailure};
 use crate::options::{BuildFile, CompileOptions, Context, FrontendLimits, NamedSource};
 use crate::platform;
 
-use super::Engine;
+use super::build::Build;
 use super::build_file::{self, BuildFileError, Loaded};
 use super::gateway::Failures;
+use super::{Engine, remote};
 
 /// The frontend of a build file without a syntax line.
 const DEFAULT_FRONTEND: &str = "docker/dockerfile:1";
@@ -60,7 +61,7 @@ pub(super) fn prepare(engine: &Engine, options: &CompileOptions, loaded: Loaded)
     let line = syntax::detect(loaded.file.text.as_bytes());
     let context = match &options.context {
         Context::Directory(path) => Some(path.as_path()),
-        Context::Empty => None,
+        Context::Empty | Context::Stdin | Context::Git(_) | Context::Http(_) => None,
     };
     let mut arguments = String::new();
     let (reference, place, said) = if let Some(reference) = &options.frontend {
@@ -131,6 +132,8 @@ fn request(options: &CompileOptions, loaded: Loaded, arguments: String) -> Resul
                 store: name.clone(),
                 layer_limit: None,
             }),
+            NamedSource::Git(address) => ContextSource::Git(address.clone()),
+            NamedSource::Http(address) => ContextSource::Http(address.clone()),
             NamedSource::Target(target) => ContextSource::Target(target.clone()),
         },
     });
@@ -154,7 +157,13 @@ fn request(options: &CompileOptions, loaded: Loaded, arguments: String) -> Resul
         build_platform: platform::host(),
         build_args: options.build_args.clone(),
         labels: options.labels.clone(),
-        context: ContextSource::Local(CONTEXT.to_owned()),
+        context: match &options.context {
+            Context::Git(address) => ContextSource::Git(address.clone()),
+            Context::Http(address) => ContextSource::Http(address.clone()),
+            Context::Directory(_) | Context::Empty | Context::Stdin => {
+                ContextSource::Local(CONTEXT.to_owned())
+            }
+        },
         named_contexts: named_contexts.collect(),
         options: frontend_options,
         source_date_epoch: epoch.map(|seconds| Timestamp {
@@ -197,24 +206,26 @@ impl Results for StoredResults<'_> {
 
 /// Reads the build file of these options; standard input is read where they say so. Where there is no build file of
 /// the usual name, one of a name that a built-in frontend declares is taken.
-pub(super) fn read(engine: &Engine, options: &CompileOptions) -> Result<Loaded, Error> {
+pub(super) fn read(engine: &Engine, build: &Build, options: &CompileOptions) -> Result<Loaded, Error> {
+    if let Some(loaded) = remote::read(engine, build, options)? {
+        return Ok(loaded);
+    }
     let load = |file: &BuildFile| build_file::load(file, &options.context, std::io::stdin());
-    match load(&options.file) {
-        Err(BuildFileError::NotFound { path }) if options.file == BuildFile::Default => {
-            match declared(engine, &options.context) {
-                Some(other) => Ok(load(&BuildFile::Path(other))?),
+    match (load(&options.file), &options.context) {
+        (Err(BuildFileError::NotFound { path }), Context::Directory(folder))
+            if options.file == BuildFile::Default =>
+        {
+            match declared(engine, &|name| folder.join(name).is_file()) {
+                Some(name) => Ok(load(&BuildFile::Path(folder.join(name)))?),
                 None => Err(BuildFileError::NotFound { path }.into()),
             }
         }
-        other => Ok(other?),
+        (other, _) => Ok(other?),
     }
 }
 
-/// A file in the context whose name a built-in frontend declares.
-fn declared(engine: &Engine, context: &Context) -> Option<PathBuf> {
-    let Context::Directory(folder) = context else {
-        return None;
-    };
+/// The name of a build file that a built-in frontend declares and that is there.
+pub(super) fn declared(engine: &Engine, is_there: &dyn Fn(&str) -> bool) -> Option<String> {
     lapstrake_frontend::built_in().iter().find_map(|built_in| {
         let frontend = engine
             .frontends
@@ -222,11 +233,11 @@ fn declared(engine: &Engine, context: &Context) -> Option<PathBuf> {
             .ok()?;
         let info = frontend.describe(&Limits::default(), &Cancel::new()).ok()?;
         // Wildcards say what a file may be called, not what it is called.
-        let names = info
+        let mut names = info
             .file_patterns
             .into_iter()
             .filter(|name| !name.contains(['*', '?', '[', '/']));
-        names.map(|name| folder.join(name)).find(|path| path.is_file())
+        names.find(|name| is_there(name))
     })
 }
 

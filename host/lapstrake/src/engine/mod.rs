@@ -6,6 +6,9 @@ mod build_file;
 mod export;
 mod frontends;
 mod gateway;
+mod remote;
+mod ssh;
+mod stdin;
 mod step;
 mod why;
 
@@ -16,17 +19,19 @@ use lapstrake_frontend::{Cancel, Frontends};
 use lapstrake_llb::{BuiltImage, Definition, Report};
 use lapstrake_ops::source::credentials::CredentialOptions;
 use lapstrake_ops::source::registry::RegistryConfig;
+use lapstrake_ops::source::remote::{RemoteOptions, redact};
 use lapstrake_solver::CancelToken;
 use lapstrake_store::Store;
 
 pub use build_file::BuildFileError;
 pub use export::{Exported, Outcome};
+pub use ssh::SshError;
 pub use why::{Explanation, Wanted};
 
 use crate::config::Sandbox;
 use crate::error::Error;
 use crate::gc::GcLimits;
-use crate::options::{BuildOptions, CompileOptions};
+use crate::options::{BuildFile, BuildOptions, CompileOptions};
 use crate::progress::Sink;
 
 use build::{Build, Part};
@@ -41,6 +46,8 @@ pub struct EngineOptions {
     pub registries: RegistryConfig,
     /// Where credentials are looked for.
     pub credentials: CredentialOptions,
+    /// How servers that are no registries are reached.
+    pub remote: RemoteOptions,
     /// OCI runtime to use instead of the built-in one.
     pub oci_runtime: Option<PathBuf>,
     /// What network commands without wishes are in.
@@ -118,27 +125,34 @@ impl Engine {
     /// # Errors
     /// There is no build file or frontend, or the frontend found errors.
     pub fn compile(&self, options: &BuildOptions, client: &Client) -> Result<Compiled, Error> {
+        let taken = self.take_stdin(options)?;
+        let options = &*taken.options;
         let build = Arc::new(Build::new(self, options, client)?);
         self.compile_in(&build, &options.compile)
     }
 
-    fn prepare(&self, options: &CompileOptions, client: &Client) -> Result<Prepared, Error> {
+    fn take_stdin<'a>(&self, options: &'a BuildOptions) -> Result<stdin::Taken<'a>, Error> {
+        stdin::take(&self.store, options, std::io::stdin())
+    }
+
+    fn prepare(&self, build: &Build, options: &CompileOptions) -> Result<Prepared, Error> {
         let name = match &options.file {
-            crate::options::BuildFile::Path(path) => path.display().to_string(),
-            crate::options::BuildFile::Stdin => "standard input".to_owned(),
-            crate::options::BuildFile::Default => build_file::DEFAULT_NAME.to_owned(),
+            BuildFile::Path(path) => path.display().to_string(),
+            BuildFile::Stdin | BuildFile::Given(_) => "standard input".to_owned(),
+            BuildFile::Url(url) => redact(url),
+            BuildFile::Default => build_file::DEFAULT_NAME.to_owned(),
         };
         let step = Step::begin(
-            &client.sink,
+            &build.sink,
             &format!("[internal] load build definition from {name}"),
         );
-        let prepared =
-            frontends::read(self, options).and_then(|loaded| frontends::prepare(self, options, loaded));
+        let loaded = frontends::read(self, build, options);
+        let prepared = loaded.and_then(|loaded| frontends::prepare(self, options, loaded));
         step.end_with(prepared)
     }
 
     fn compile_in(&self, build: &Arc<Build>, options: &CompileOptions) -> Result<Compiled, Error> {
-        let prepared = self.prepare(options, &build.client())?;
+        let prepared = self.prepare(build, options)?;
         let gateway = Arc::new(BuildGateway::new(Arc::clone(build)));
         let cancel = Cancel::new();
         let theirs = cancel.clone();
@@ -172,6 +186,8 @@ impl Engine {
     }
 
     fn build_only(&self, options: &BuildOptions, client: &Client) -> Result<Outcome, Error> {
+        let taken = self.take_stdin(options)?;
+        let options = &*taken.options;
         let build = Arc::new(Build::new(self, options, client)?);
         let compiled = self.compile_in(&build, &options.compile)?;
         let roots: Vec<_> = compiled.images.iter().filter_map(|image| image.root).collect();
@@ -201,8 +217,10 @@ impl Engine {
     /// # Errors
     /// As [`Engine::compile`]; or the frontend does not know the name.
     pub fn call(&self, what: &str, options: &BuildOptions, client: &Client) -> Result<Answer, Error> {
+        let taken = self.take_stdin(options)?;
+        let options = &*taken.options;
         let build = Arc::new(Build::new(self, options, client)?);
-        let prepared = self.prepare(&options.compile, client)?;
+        let prepared = self.prepare(&build, &options.compile)?;
         let gateway = Arc::new(BuildGateway::new(Arc::clone(&build)));
         let cancel = Cancel::new();
         let theirs = cancel.clone();

@@ -125,14 +125,6 @@ pub enum FileError {
     /// A member of an archive is what no archive may hold.
     #[error(transparent)]
     Member(#[from] ArchiveError),
-    /// An archive is compressed in a way that is not supported.
-    #[error("cannot unpack {path:?}")]
-    Decompress {
-        /// The archive in the source.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
     /// Two actions want an input of a kind that the op has not.
     #[error("internal error: a file action has no input {index}")]
     NoInput {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use lapstrake_solver::StepContext;
 use lapstrake_store::archive::{Archive, ArchiveError, Count, Limits, Member, MemberKind, inside};
-use lapstrake_store::compress::{self, UnsupportedCompression};
+use lapstrake_store::compress;
 use lapstrake_store::edit::{LayerEditor, Metadata};
 use lapstrake_store::tree::{Entry, FileKind, FileTree, TreeError, Xattrs, is_portable_xattr};
 
@@ -18,7 +18,7 @@ use super::{FileError, go_on};
 /// An archive that can be read.
 pub(super) struct Opened {
     entry: Entry,
-    archive: Archive<compress::Reader<io::BufReader<File>>>,
+    archive: Archive<compress::AnyReader<io::BufReader<File>>>,
     first: Option<Member>,
 }
 
@@ -28,18 +28,8 @@ pub(super) fn open(tree: &dyn FileTree, entry: &Entry) -> Result<Option<Opened>,
     if entry.size < 16 {
         return Ok(None);
     }
-    let reader = match compress::reader(io::BufReader::with_capacity(256 << 10, tree.open(entry)?)) {
+    let reader = match compress::any_reader(io::BufReader::with_capacity(256 << 10, tree.open(entry)?)) {
         Ok(reader) => reader,
-        Err(error)
-            if error
-                .get_ref()
-                .is_some_and(|inner| inner.is::<UnsupportedCompression>()) =>
-        {
-            return Err(FileError::Decompress {
-                path: entry.path.clone(),
-                source: error,
-            });
-        }
         Err(_) => return Ok(None),
     };
     let mut archive = Archive::new(reader);

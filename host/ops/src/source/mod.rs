@@ -4,6 +4,8 @@
 pub mod config;
 pub mod credentials;
 pub mod fetch;
+pub mod git;
+pub mod http;
 pub mod image;
 pub mod local;
 pub mod manifest;
@@ -12,5 +14,6 @@ pub mod platform;
 pub mod progress;
 pub mod reference;
 pub mod registry;
+pub mod remote;
 mod runtime;
 mod unpack;

@@ -6,6 +6,9 @@ pub trait Progress: Sync {
     /// So many bytes of `name` are there; `total` is not always known. The last call has `done`.
     fn advance(&self, name: &str, current: u64, total: Option<u64>, done: bool);
 
+    /// A program that does the work says something.
+    fn log(&self, _line: &str) {}
+
     /// Whether nobody wants the result any more.
     fn cancelled(&self) -> bool;
 }

@@ -32,8 +32,11 @@ use crate::file::FileError;
 use crate::locks::Locks;
 use crate::records;
 use crate::secret::SecretSource;
+use crate::source::git::Repositories;
+use crate::source::http::Downloads;
 use crate::source::image::ImageStore;
 use crate::source::local::LocalTree;
+use crate::source::remote::{Reach, RemoteOptions};
 
 /// Domain of the digests of what is seen of an input.
 const CONTENT_KEY: &str = "lapstrake.content-key.1";
@@ -62,6 +65,8 @@ pub struct WorkerOptions {
     pub sandbox_network: Network,
     /// Whether set-user-ID programs and file capabilities are without effect in commands.
     pub no_new_privileges: bool,
+    /// How servers that are no registries are reached.
+    pub remote: RemoteOptions,
     /// Time that one command may take; none: no limit.
     pub timeout: Option<std::time::Duration>,
     /// Sources ask nobody; what is not in the store is [`Error::Offline`]. Images have an option of their own, which
@@ -77,6 +82,8 @@ pub struct LocalWorker {
     runner: Runner,
     caches: CacheMounts,
     locks: Locks,
+    downloads: Downloads,
+    repositories: Repositories,
     /// Few: one for each selection of a directory.
     locals: Mutex<Vec<(LocalSource, Arc<LocalSlot>)>>,
 }
@@ -98,6 +105,13 @@ impl LocalWorker {
         let runner = Runner::new(options.runner.clone());
         let caches = CacheMounts::new(store.root());
         let locks = Locks::new(store.root().join("locks"));
+        let reach = Reach {
+            options: options.remote.clone(),
+            offline: options.offline,
+            secrets: Arc::clone(&options.secrets),
+        };
+        let downloads = Downloads::new(store.clone(), reach.clone());
+        let repositories = Repositories::new(store.clone(), reach);
         Self {
             store,
             images,
@@ -105,6 +119,8 @@ impl LocalWorker {
             runner,
             caches,
             locks,
+            downloads,
+            repositories,
             locals: Mutex::default(),
         }
     }
@@ -132,8 +148,6 @@ impl LocalWorker {
         let unsupported = |op: &'static str| Err(Error::Unsupported { op });
         let missing = |entitlement: &'static str| Err(Error::NotAllowed { entitlement });
         match &vertex.op {
-            Op::Source(SourceOp::Git(_)) => unsupported("git source"),
-            Op::Source(SourceOp::Http(_)) => unsupported("http source"),
             Op::Build(_) => unsupported("build"),
             Op::Exec(exec)
                 if exec.network == NetworkMode::Host && !self.options.entitlements.network_host =>
@@ -169,6 +183,14 @@ impl Worker for LocalWorker {
         }
         let digest = match &vertex.op {
             Op::Source(SourceOp::Local(source)) => tell::local_digest(&self.local(source, context)?.digest()),
+            Op::Source(SourceOp::Http(source)) => {
+                let download = self.downloads.find(source, &StepProgress::new(context))?;
+                tell::http_digest(source, &download)
+            }
+            Op::Source(SourceOp::Git(source)) => {
+                let commit = self.repositories.find(source, &StepProgress::new(context))?;
+                tell::git_digest(source, &commit)
+            }
             _ => {
                 let (image, limit) = self.image(vertex, context)?;
                 tell::image_digest(image.chain_id(limit).as_ref())
@@ -206,6 +228,19 @@ impl Worker for LocalWorker {
         self.check(vertex)?;
         match &vertex.op {
             Op::Source(SourceOp::Local(source)) => Ok(vec![Output::Local(self.local(source, context)?)]),
+            Op::Source(SourceOp::Http(source)) => {
+                let progress = StepProgress::new(context);
+                let download = self.downloads.find(source, &progress)?;
+                Ok(vec![Output::Tree(
+                    self.downloads.tree(source, &download, &progress)?,
+                )])
+            }
+            Op::Source(SourceOp::Git(source)) => {
+                let progress = StepProgress::new(context);
+                let commit = self.repositories.find(source, &progress)?;
+                let tree = self.repositories.tree(source, &commit, &progress)?;
+                Ok(vec![Output::Tree(tree)])
+            }
             Op::Source(_) => {
                 let (image, limit) = self.image(vertex, context)?;
                 Ok(vec![Output::Tree(self.images.tree(&image, limit)?)])

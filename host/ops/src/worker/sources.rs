@@ -84,8 +84,10 @@ impl LocalWorker {
         if let Some(tree) = &*slot {
             return Ok(Arc::clone(tree));
         }
-        let index = self.store.index_file(&LocalTree::index_name(path));
-        match LocalTree::open(path, source, Some(&index), &|| context.cancelled()) {
+        // What is in the store's own folder is there for this build only.
+        let passing = path.starts_with(self.store.root());
+        let index = (!passing).then(|| self.store.index_file(&LocalTree::index_name(path)));
+        match LocalTree::open(path, source, index.as_deref(), &|| context.cancelled()) {
             Ok(tree) => Ok(Arc::clone(slot.insert(Arc::new(tree)))),
             Err(LocalError::Cancelled) => Err(Error::Cancelled),
             Err(error) => Err(error.into()),

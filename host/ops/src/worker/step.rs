@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use lapstrake_solver::StepContext;
+use lapstrake_solver::{StepContext, Stream};
 
 use crate::source::progress::Progress;
 
@@ -33,6 +33,10 @@ impl Progress for StepProgress<'_> {
         };
         self.context
             .status(name, current, total.unwrap_or(0), started, done);
+    }
+
+    fn log(&self, line: &str) {
+        self.context.log(Stream::Stderr, format!("{line}\n").as_bytes());
     }
 
     fn cancelled(&self) -> bool {

@@ -4,15 +4,19 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use lapstrake_llb::{Digest, Edge, Hasher, MountKind, Op, SourceOp, Vertex};
+use lapstrake_llb::{Digest, Edge, GitSource, Hasher, HttpSource, MountKind, Op, SourceOp, Vertex};
 use lapstrake_solver::{Part, PartHasher, Parts, Role, StepContext, Told, ToldInput};
 use lapstrake_store::content::{self, Item, Selection};
 use lapstrake_store::tree::{FileKind, FileTree};
 
 use super::output::Output;
+use super::step::StepProgress;
 use super::{LocalWorker, keys};
 use crate::error::{Error, Result};
+use crate::source::git::{self, Commit};
+use crate::source::http::{self, Download};
 use crate::source::reference;
+use crate::source::remote::redact;
 
 /// Of more files there is no list.
 const LISTED: usize = 20_000;
@@ -36,6 +40,39 @@ pub(super) fn local_digest(content: &Digest) -> Digest {
 
 fn local(content: &Digest, parts: &mut dyn Parts) {
     parts.opaque("files of the directory", content);
+}
+
+/// Digest of what a file by HTTP is.
+pub(super) fn http_digest(source: &HttpSource, download: &Download) -> Digest {
+    PartHasher::digest("lapstrake.http.1", |parts| file(source, download, parts))
+}
+
+/// Not the address: the same file elsewhere is no change.
+fn file(source: &HttpSource, download: &Download, parts: &mut dyn Parts) {
+    let (mode, uid, gid) = http::mode_and_owner(source);
+    parts.text("content", "", &download.digest.to_string());
+    parts.text("name", "", &download.filename);
+    parts.text("mode", "", &format!("{mode:04o}"));
+    parts.text("owner", "", &format!("{uid}:{gid}"));
+    if let Some(time) = download.modified {
+        parts.text("time of change", "", &time.to_string());
+    }
+}
+
+/// Digest of what a git source holds.
+pub(super) fn git_digest(source: &GitSource, commit: &Commit) -> Digest {
+    PartHasher::digest("lapstrake.git.1", |parts| repository(source, commit, parts))
+}
+
+/// Not the address, and not the name of the ref, unless they stand in a `.git` that is kept.
+fn repository(source: &GitSource, commit: &Commit, parts: &mut dyn Parts) {
+    parts.text("commit", "", &commit.id);
+    parts.text("directory", "", &git::subdir(source));
+    if git::keeps_git_dir(source) {
+        parts.text("address", "", &redact(&source.remote));
+        parts.text("ref", "", commit.name.as_deref().unwrap_or_default());
+        parts.text("tag", "", commit.tag.as_deref().unwrap_or_default());
+    }
 }
 
 impl LocalWorker {
@@ -87,8 +124,18 @@ impl LocalWorker {
                     local(&tree.digest(), parts);
                 }
             }
-            // The solver tells the digest itself.
-            SourceOp::Git(_) | SourceOp::Http(_) => {}
+            SourceOp::Git(source) => {
+                if let Ok(commit) = self.repositories.find(source, &StepProgress::new(context)) {
+                    repository(source, &commit, parts);
+                    parts.note("repository", &redact(&source.remote));
+                }
+            }
+            SourceOp::Http(source) => {
+                if let Ok(download) = self.downloads.find(source, &StepProgress::new(context)) {
+                    file(source, &download, parts);
+                    parts.note("address of the file", &redact(&source.url));
+                }
+            }
         }
     }
 
@@ -242,5 +289,67 @@ fn listed(item: &Item) -> Part {
         name: path,
         of: String::new(),
         value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_a_repository_is_of_its_commit() {
+        let source = |remote: &str, subdir: &str, keep_git_dir| GitSource {
+            remote: remote.to_owned(),
+            subdir: subdir.to_owned(),
+            keep_git_dir,
+            ..GitSource::default()
+        };
+        let commit = |name: &str| Commit {
+            id: "a".repeat(40),
+            tag: None,
+            name: Some(name.to_owned()),
+        };
+        let key = git_digest;
+        let one = source("https://h/a.git", "", false);
+        let x = commit("refs/heads/x");
+        assert_eq!(key(&one, &x), key(&one, &commit("refs/heads/y")));
+        assert_eq!(key(&one, &x), key(&source("git@h:a.git", "/", false), &x));
+        assert_ne!(key(&one, &x), key(&source("https://h/a.git", "d", false), &x));
+        let kept = source("https://h/a.git", "", true);
+        assert_ne!(key(&one, &x), key(&kept, &x));
+        assert_ne!(key(&kept, &x), key(&kept, &commit("refs/heads/y")));
+        let kept_below = source("https://h/a.git", "d", true);
+        assert_eq!(
+            key(&kept_below, &x),
+            key(&source("https://h/a.git", "d", false), &x)
+        );
+    }
+
+    #[test]
+    fn the_key_of_a_file_is_of_its_content_and_looks() {
+        let source = |url: &str, mode| HttpSource {
+            url: url.to_owned(),
+            mode,
+            ..HttpSource::default()
+        };
+        let download = |content: &[u8], name: &str, modified| Download {
+            digest: Digest::of(content),
+            filename: name.to_owned(),
+            modified,
+        };
+        let key = http_digest;
+        let one = key(&source("http://a/f", None), &download(b"x", "f", None));
+        assert_eq!(
+            one,
+            key(&source("http://b/f", Some(0o600)), &download(b"x", "f", None))
+        );
+        for (mode, other) in [
+            (Some(0o644), download(b"x", "f", None)),
+            (None, download(b"y", "f", None)),
+            (None, download(b"x", "g", None)),
+            (None, download(b"x", "f", Some(1))),
+        ] {
+            assert_ne!(one, key(&source("http://a/f", mode), &other));
+        }
     }
 }

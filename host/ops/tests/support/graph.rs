@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use lapstrake_llb::*;
 use lapstrake_ops::exec::{HelperCommand, Network, RunnerOptions};
 use lapstrake_ops::source::image::ImageStore;
+use lapstrake_ops::source::remote::RemoteOptions;
 use lapstrake_ops::{Entitlements, KnownSecrets, LocalWorker, Output, StoreRecords, WorkerOptions};
 use lapstrake_solver::{CancelToken, Ending, Event, Options, Session, SolveError, Solver};
 use lapstrake_store::{Store, Tree};
@@ -264,6 +265,7 @@ impl Bench {
                 },
                 sandbox_network: Network::Loopback,
                 no_new_privileges: true,
+                remote: RemoteOptions::default(),
                 timeout: None,
                 offline: false,
             },

@@ -3,11 +3,14 @@
 //! What a writer makes depends on its input and level only, never on the machine or the number of threads.
 //! Knows nothing of archives.
 
+mod any;
 mod gzip;
 
 use std::io::{self, BufReader, Chain, Cursor, Read, Write};
 
 use serde::{Deserialize, Serialize};
+
+pub use any::{AnyReader, any_reader};
 
 /// How an archive is compressed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
