@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use crate::exec::{ExecError, SetupError};
+use crate::worker::NestedError;
 
 impl Error {
     /// Whether a registry, the network or the store failed, and not what a build says or does.
@@ -26,6 +27,13 @@ impl Error {
             File(error) => error.is_environment(),
             Http(error) => error.is_environment(),
             Git(error) => error.is_environment(),
+            Nested(error) => matches!(
+                error,
+                NestedError::Failed {
+                    environment: true,
+                    ..
+                } | NestedError::Read { .. }
+            ),
             _ => true,
         }
     }

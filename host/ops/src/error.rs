@@ -14,6 +14,7 @@ use crate::source::credentials::CredentialOrigin;
 use crate::source::git::GitError;
 use crate::source::http::HttpError;
 use crate::source::local::LocalError;
+use crate::worker::NestedError;
 
 /// What can go wrong in the worker.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,9 @@ pub enum Error {
     /// A layer cannot be written.
     #[error("cannot write a layer")]
     WriteLayer(#[source] TreeError),
+    /// A build op.
+    #[error(transparent)]
+    Nested(#[from] NestedError),
     /// File changes.
     #[error(transparent)]
     File(#[from] FileError),

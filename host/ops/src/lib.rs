@@ -24,4 +24,4 @@ pub use file::FileError;
 pub use key_agent::{KeyAgent, KeyAgentError};
 pub use records::StoreRecords;
 pub use secret::{KnownSecrets, SecretSource};
-pub use worker::{Entitlements, LocalWorker, Output, WorkerOptions};
+pub use worker::{Entitlements, LocalWorker, NestedError, NestedSolver, Output, WorkerOptions};

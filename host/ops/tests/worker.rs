@@ -593,41 +593,6 @@ fn what_the_build_may_not_is_refused() {
 }
 
 #[test]
-fn what_this_version_has_not_is_named() {
-    let bench = Bench::new();
-    let mut graph = Graph::default();
-    let git = graph.add("git", Op::Source(SourceOp::Git(GitSource::default())));
-    let http = graph.add("http", Op::Source(SourceOp::Http(HttpSource::default())));
-    let build = graph.add(
-        "build",
-        Op::Build(BuildOp {
-            input: git,
-            filename: "x".to_owned(),
-        }),
-    );
-    for (edge, name) in [(git, "git source"), (http, "http source"), (build, "git source")] {
-        let (error, _) = bench.failure(&graph, edge);
-        assert!(
-            matches!(&error, Error::Unsupported { op } if *op == name),
-            "{}",
-            chain(&error)
-        );
-    }
-    let data = graph.file("/x", "");
-    let build = graph.add(
-        "build",
-        Op::Build(BuildOp {
-            input: data,
-            filename: "x".to_owned(),
-        }),
-    );
-    assert!(matches!(
-        bench.failure(&graph, build).0,
-        Error::Unsupported { op: "build" }
-    ));
-}
-
-#[test]
 fn merges_stack_and_diffs_take_apart() {
     let bench = Bench::new();
     let mut graph = Graph::default();

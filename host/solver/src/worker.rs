@@ -47,6 +47,13 @@ pub trait Worker: Send + Sync + 'static {
         context: &StepContext,
     ) -> Result<Vec<Self::Output>, Self::Error>;
 
+    /// The name of results where the key does not tell what they are, such as where a vertex finds out what it means by its
+    /// input. Equal names mean equal results. None: they have the name of the key.
+    fn name(&self, vertex: &Vertex, outputs: &[Self::Output]) -> Option<Digest> {
+        let _ = (vertex, outputs);
+        None
+    }
+
     /// Writes results for a record. None: they are not to be recorded.
     fn encode(&self, outputs: &[Self::Output]) -> Option<Vec<u8>>;
 

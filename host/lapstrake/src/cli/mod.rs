@@ -11,9 +11,9 @@ mod limits;
 mod privilege;
 mod prune;
 mod recording;
+mod remote;
 mod repair;
 mod why;
-mod remote;
 mod words;
 
 use std::io::Write;

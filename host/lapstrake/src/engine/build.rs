@@ -1,19 +1,22 @@
 //! One build: what its frontend and its solver share. Knows nothing of frontends or exporters.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
 
-use lapstrake_llb::{Definition, Digest, Edge, Hasher};
+use lapstrake_llb::{Definition, Digest, Edge, Hasher, Op, Vertex};
 use lapstrake_ops::exec::{Network, NetworkTool, NetworkTools, RunnerOptions, Runtime};
 use lapstrake_ops::source::image::{ImageOptions, ImageStore};
-use lapstrake_ops::{Entitlements, KnownSecrets, LocalWorker, Output, StoreRecords, WorkerOptions};
+use lapstrake_ops::{
+    Entitlements, KnownSecrets, LocalWorker, NestedError, NestedSolver, Output, StoreRecords, WorkerOptions,
+};
 use lapstrake_solver::{CancelToken, Explained, Options, Session, SolveError, Solver, StepContext};
 use lapstrake_store::tree::FileTree;
 use lapstrake_store::{Store, Tree};
 
 use crate::config::Sandbox;
-use crate::error::{Error, SolveFailure};
+use crate::error::{Error, Kind, SolveFailure};
 use crate::options::{BuildFile, BuildOptions, CompileOptions, Context, Entitlement, NamedSource};
 use crate::platform;
 use crate::progress::{Ending, Event, FoundBy, LogChunk, Sink, StatusUpdate, VertexUpdate};
@@ -49,7 +52,7 @@ pub(super) struct Build {
 }
 
 impl Build {
-    pub(super) fn new(engine: &Engine, options: &BuildOptions, client: &Client) -> Result<Self, Error> {
+    pub(super) fn new(engine: &Engine, options: &BuildOptions, client: &Client) -> Result<Arc<Self>, Error> {
         let compile = &options.compile;
         let mut contexts = BTreeMap::new();
         let mut layouts = BTreeMap::new();
@@ -105,8 +108,9 @@ impl Build {
                 offline: compile.offline,
             },
         );
-        let records = StoreRecords::new(engine.store.clone()).in_scope(scope(compile));
-        Ok(Self {
+        let scope = scope(compile, engine.store.root());
+        let records = StoreRecords::new(engine.store.clone()).in_scope(scope);
+        let build = Arc::new(Self {
             store: engine.store.clone(),
             sink: client.sink.clone(),
             cancel: client.cancel.clone(),
@@ -119,7 +123,10 @@ impl Build {
             session: Session::new(),
             jobs: options.jobs,
             _agents: agents,
-        })
+        });
+        let nested: Weak<Self> = Arc::downgrade(&build);
+        build.solver.worker().set_nested_solver(nested);
+        Ok(build)
     }
 
     pub(super) fn images(&self) -> &ImageStore {
@@ -134,15 +141,19 @@ impl Build {
         roots: &[Edge],
         part: Part,
     ) -> Result<Vec<Output>, Error> {
+        self.solve_with(definition, roots, &self.solve_options(part))
+    }
+
+    fn solve_with(
+        &self,
+        definition: &Definition,
+        roots: &[Edge],
+        options: &Options,
+    ) -> Result<Vec<Output>, Error> {
+        let definition = &*always_executed(definition);
         let digests = definition.digests();
         self.solver
-            .solve(
-                &self.session,
-                definition,
-                &digests,
-                roots,
-                &self.solve_options(part),
-            )
+            .solve(&self.session, definition, &digests, roots, options)
             .map_err(|source| failure(source, definition))
     }
 
@@ -153,6 +164,7 @@ impl Build {
         roots: &[Edge],
         asked: &[u32],
     ) -> Result<Vec<Explained>, Error> {
+        let definition = &*always_executed(definition);
         let digests = definition.digests();
         let options = self.solve_options(Part::Asked);
         self.solver
@@ -203,21 +215,67 @@ fn failure(
     Error::Solve(Box::new(SolveFailure { source, sources }))
 }
 
-/// What is built: the same for all builds of one file in one place.
-fn scope(options: &CompileOptions) -> Digest {
+/// What is built: the same for all builds of one file in one place. Folders in the store are there for one build only.
+fn scope(options: &CompileOptions, store: &Path) -> Digest {
     let mut hasher = Hasher::new("lapstrake.scope");
     let mut path = |path: &Path| {
-        let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        hasher.field(whole.as_os_str().as_encoded_bytes());
+        if !path.starts_with(store) {
+            let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            hasher.field(whole.as_os_str().as_encoded_bytes());
+        }
     };
-    if let Context::Directory(folder) = &options.context {
-        path(folder);
+    match &options.context {
+        Context::Directory(folder) => path(folder),
+        Context::Git(address) | Context::Http(address) => path(Path::new(address)),
+        Context::Empty | Context::Stdin => {}
     }
     match &options.file {
         BuildFile::Path(file) => path(file),
-        BuildFile::Default | BuildFile::Stdin => {}
+        BuildFile::Url(url) => path(Path::new(url)),
+        BuildFile::Default | BuildFile::Stdin | BuildFile::Given(_) => {}
     }
     hasher.finish()
+}
+
+impl NestedSolver for Build {
+    fn solve_nested(
+        &self,
+        definition: &Definition,
+        root: Edge,
+        cancel: &CancelToken,
+    ) -> Result<Output, lapstrake_ops::Error> {
+        let options = Options {
+            cancel: cancel.clone(),
+            ..self.solve_options(Part::Asked)
+        };
+        let outputs = self.solve_with(definition, &[root], &options).map_err(|error| {
+            let kind = error.kind();
+            if kind == Kind::Interrupted {
+                return lapstrake_ops::Error::Cancelled;
+            }
+            NestedError::Failed {
+                source: Box::new(error),
+                environment: kind == Kind::Environment,
+            }
+            .into()
+        })?;
+        // One root was asked for.
+        outputs.into_iter().next().ok_or(lapstrake_ops::Error::Cancelled)
+    }
+}
+
+/// The definition with its build ops executed in every build: what is in them may have changed though they have not. Their own
+/// steps are cached.
+fn always_executed(definition: &Definition) -> Cow<'_, Definition> {
+    let is_build = |vertex: &Vertex| matches!(vertex.op, Op::Build(_));
+    if !definition.vertices.iter().any(is_build) {
+        return Cow::Borrowed(definition);
+    }
+    let mut definition = definition.clone();
+    for vertex in definition.vertices.iter_mut().filter(|vertex| is_build(vertex)) {
+        vertex.metadata.ignore_cache = true;
+    }
+    Cow::Owned(definition)
 }
 
 fn runner(engine: &EngineOptions) -> RunnerOptions {

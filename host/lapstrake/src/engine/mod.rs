@@ -127,7 +127,7 @@ impl Engine {
     pub fn compile(&self, options: &BuildOptions, client: &Client) -> Result<Compiled, Error> {
         let taken = self.take_stdin(options)?;
         let options = &*taken.options;
-        let build = Arc::new(Build::new(self, options, client)?);
+        let build = Build::new(self, options, client)?;
         self.compile_in(&build, &options.compile)
     }
 
@@ -188,7 +188,7 @@ impl Engine {
     fn build_only(&self, options: &BuildOptions, client: &Client) -> Result<Outcome, Error> {
         let taken = self.take_stdin(options)?;
         let options = &*taken.options;
-        let build = Arc::new(Build::new(self, options, client)?);
+        let build = Build::new(self, options, client)?;
         let compiled = self.compile_in(&build, &options.compile)?;
         let roots: Vec<_> = compiled.images.iter().filter_map(|image| image.root).collect();
         let mut outputs = build
@@ -219,7 +219,7 @@ impl Engine {
     pub fn call(&self, what: &str, options: &BuildOptions, client: &Client) -> Result<Answer, Error> {
         let taken = self.take_stdin(options)?;
         let options = &*taken.options;
-        let build = Arc::new(Build::new(self, options, client)?);
+        let build = Build::new(self, options, client)?;
         let prepared = self.prepare(&build, &options.compile)?;
         let gateway = Arc::new(BuildGateway::new(Arc::clone(&build)));
         let cancel = Cancel::new();

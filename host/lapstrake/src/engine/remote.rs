@@ -18,7 +18,7 @@ use crate::git_address;
 use crate::options::{BuildFile, CompileOptions, Context};
 
 use super::Engine;
-use super::build::Build;
+use super::build::{Build, Part};
 use super::build_file::{self, BuildFileError, DEFAULT_NAME, Loaded};
 use super::frontends;
 
@@ -157,7 +157,7 @@ fn solve(build: &Build, ops: Vec<(Op, String)>) -> Result<Arc<dyn FileTree>, Err
     lapstrake_llb::validate(&definition, &[root], &limits).map_err(|source| BuildFileError::Address {
         source: Box::new(source),
     })?;
-    let outputs: Vec<Output> = build.solve(&definition, &[root])?;
+    let outputs: Vec<Output> = build.solve(&definition, &[root], Part::Asked)?;
     let output = outputs.first().ok_or(Error::Interrupted)?;
     Ok(build.file_tree(output)?)
 }

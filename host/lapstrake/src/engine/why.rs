@@ -1,8 +1,6 @@
 //! Explains a build instead of doing it: what would run, and what differs from the nearest record.
 //! Knows nothing of how that is said.
 
-use std::sync::Arc;
-
 use lapstrake_llb::{Definition, Digest};
 use lapstrake_solver::Explained;
 
@@ -48,7 +46,9 @@ impl Engine {
         step: Option<&Wanted>,
         client: &Client,
     ) -> Result<Explanation, Error> {
-        let build = Arc::new(Build::new(self, options, client)?);
+        let taken = self.take_stdin(options)?;
+        let options = &*taken.options;
+        let build = Build::new(self, options, client)?;
         let compiled = self.compile_in(&build, &options.compile)?;
         let roots: Vec<_> = compiled.images.iter().filter_map(|image| image.root).collect();
         let definition = compiled.definition;

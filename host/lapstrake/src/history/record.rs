@@ -4,6 +4,7 @@
 use std::time::SystemTime;
 
 use lapstrake_llb::{Digest, Platform};
+use lapstrake_ops::source::remote::redact;
 use serde::{Deserialize, Serialize};
 
 use super::Id;
@@ -217,12 +218,14 @@ impl Start {
                 let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
                 Some(path.display().to_string())
             }
-            Context::Empty => None,
+            Context::Git(address) | Context::Http(address) => Some(redact(address)),
+            Context::Empty | Context::Stdin => None,
         };
         let file = match &compile.file {
             BuildFile::Default => None,
             BuildFile::Path(path) => Some(path.display().to_string()),
-            BuildFile::Stdin => Some("-".to_owned()),
+            BuildFile::Stdin | BuildFile::Given(_) => Some("-".to_owned()),
+            BuildFile::Url(url) => Some(redact(url)),
         };
         let platforms: Vec<_> = compile.platforms.iter().map(platform_name).collect();
         let platforms = if platforms.is_empty() {
@@ -347,6 +350,7 @@ fn named(source: &NamedSource) -> String {
                 .unwrap_or_default();
             format!("oci-layout://{}{tag}{digest}", path.display())
         }
+        NamedSource::Git(address) | NamedSource::Http(address) => redact(address),
         NamedSource::Target(target) => format!("target:{target}"),
     }
 }

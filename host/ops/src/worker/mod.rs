@@ -8,6 +8,7 @@ mod copy_out;
 mod exec;
 mod files;
 mod keys;
+mod nested;
 mod output;
 mod parts;
 mod sources;
@@ -16,7 +17,7 @@ mod tell;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use lapstrake_llb::{Digest, Hasher, LocalSource, NetworkMode, Op, SecurityMode, SourceOp, Vertex};
 use lapstrake_solver::{CacheMap, StepContext, Told, Worker};
@@ -24,6 +25,7 @@ use lapstrake_store::tree::TreeError;
 use lapstrake_store::{Store, Tree, content};
 
 use self::cache_mount::CacheMounts;
+pub use self::nested::{NestedError, NestedSolver};
 pub use self::output::Output;
 use self::step::StepProgress;
 use crate::error::{Error, Result};
@@ -84,6 +86,8 @@ pub struct LocalWorker {
     locks: Locks,
     downloads: Downloads,
     repositories: Repositories,
+    /// Who solves the graphs of build ops.
+    nested: Mutex<Option<Weak<dyn NestedSolver>>>,
     /// Few: one for each selection of a directory.
     locals: Mutex<Vec<(LocalSource, Arc<LocalSlot>)>>,
 }
@@ -121,6 +125,7 @@ impl LocalWorker {
             locks,
             downloads,
             repositories,
+            nested: Mutex::default(),
             locals: Mutex::default(),
         }
     }
@@ -148,7 +153,6 @@ impl LocalWorker {
         let unsupported = |op: &'static str| Err(Error::Unsupported { op });
         let missing = |entitlement: &'static str| Err(Error::NotAllowed { entitlement });
         match &vertex.op {
-            Op::Build(_) => unsupported("build"),
             Op::Exec(exec)
                 if exec.network == NetworkMode::Host && !self.options.entitlements.network_host =>
             {
@@ -182,6 +186,7 @@ impl Worker for LocalWorker {
             return Ok(map);
         }
         let digest = match &vertex.op {
+            Op::Build(op) => return Ok(nested::cache_map(vertex, op)),
             Op::Source(SourceOp::Local(source)) => tell::local_digest(&self.local(source, context)?.digest()),
             Op::Source(SourceOp::Http(source)) => {
                 let download = self.downloads.find(source, &StepProgress::new(context))?;
@@ -249,8 +254,12 @@ impl Worker for LocalWorker {
             Op::File(op) => self.run_file(vertex, op, inputs, context),
             Op::Merge(op) => self.run_merge(vertex, op, inputs, context),
             Op::Diff(op) => self.run_diff(vertex, op, inputs, context),
-            Op::Build(_) => Err(Error::Unsupported { op: "build" }),
+            Op::Build(op) => Ok(vec![self.run_build(vertex, op, inputs, context)?]),
         }
+    }
+
+    fn name(&self, vertex: &Vertex, outputs: &[Output]) -> Option<Digest> {
+        matches!(vertex.op, Op::Build(_)).then(|| nested::name(outputs))
     }
 
     fn encode(&self, outputs: &[Output]) -> Option<Vec<u8>> {

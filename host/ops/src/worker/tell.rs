@@ -11,7 +11,7 @@ use lapstrake_store::tree::{FileKind, FileTree};
 
 use super::output::Output;
 use super::step::StepProgress;
-use super::{LocalWorker, keys};
+use super::{LocalWorker, keys, nested};
 use crate::error::{Error, Result};
 use crate::source::git::{self, Commit};
 use crate::source::http::{self, Download};
@@ -87,6 +87,7 @@ impl LocalWorker {
         let mut op: Vec<Part> = Vec::new();
         match &vertex.op {
             Op::Source(source) => self.tell_source(source, vertex, context, &mut op),
+            Op::Build(build) => nested::tell(vertex, build, &mut op),
             _ => keys::op_parts(vertex, &edges, self.images.platform(), &mut op),
         }
         let input = |(position, edge): (usize, &Edge)| {

@@ -6,13 +6,15 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use lapstrake_llb::*;
 use lapstrake_ops::exec::{HelperCommand, Network, RunnerOptions};
 use lapstrake_ops::source::image::ImageStore;
 use lapstrake_ops::source::remote::RemoteOptions;
-use lapstrake_ops::{Entitlements, KnownSecrets, LocalWorker, Output, StoreRecords, WorkerOptions};
+use lapstrake_ops::{
+    Entitlements, KnownSecrets, LocalWorker, NestedError, NestedSolver, Output, StoreRecords, WorkerOptions,
+};
 use lapstrake_solver::{CancelToken, Ending, Event, Options, Session, SolveError, Solver};
 use lapstrake_store::{Store, Tree};
 use serde_json::json;
@@ -299,8 +301,15 @@ impl Bench {
             .iter()
             .map(|vertex| Digest::of(format!("{:?}", vertex.op).as_bytes()))
             .collect();
-        let solver = Solver::new(worker, StoreRecords::new(store.clone()));
-        let result = solver.solve(&Session::new(), &graph.definition, &digests, roots, &options);
+        let nest = Arc::new(Nest {
+            solver: Solver::new(worker, StoreRecords::new(store.clone())),
+            session: Session::new(),
+            options: options.clone(),
+        });
+        let solver = &nest.solver;
+        let weak: Weak<Nest> = Arc::downgrade(&nest);
+        solver.worker().set_nested_solver(weak);
+        let result = solver.solve(&nest.session, &graph.definition, &digests, roots, &options);
         let told = std::mem::take(&mut *told.lock().unwrap());
         match result {
             Ok(outputs) => {
@@ -332,6 +341,45 @@ impl Bench {
             Err((other, _)) => panic!("{}", super::chain(&other)),
             Ok(_) => panic!("the solve ended well"),
         }
+    }
+}
+
+/// Solves the graphs of build ops as the engine does.
+struct Nest {
+    solver: Solver<LocalWorker, StoreRecords>,
+    session: Session<Output>,
+    options: Options,
+}
+
+impl NestedSolver for Nest {
+    fn solve_nested(
+        &self,
+        definition: &Definition,
+        root: Edge,
+        cancel: &CancelToken,
+    ) -> Result<Output, lapstrake_ops::Error> {
+        let options = Options {
+            cancel: cancel.clone(),
+            ..self.options.clone()
+        };
+        let mut definition = definition.clone();
+        always(&mut definition);
+        let digests = definition.digests();
+        let solved = self
+            .solver
+            .solve(&self.session, &definition, &digests, &[root], &options);
+        let outputs = solved.map_err(|source| NestedError::Failed {
+            source: Box::new(source),
+            environment: false,
+        })?;
+        Ok(outputs[0].clone())
+    }
+}
+
+/// Build ops are executed in every build.
+pub fn always(definition: &mut Definition) {
+    for vertex in &mut definition.vertices {
+        vertex.metadata.ignore_cache |= matches!(vertex.op, Op::Build(_));
     }
 }
 
