@@ -1,6 +1,6 @@
 //! `ADD`: as `COPY`, and files by HTTP and git beside. Knows nothing of how they are fetched.
 
-use lapstrake_sdk::types::{CopyAction, GitSource, HttpSource, Op, SourceOp, Vertex};
+use lapstrake_sdk::types::{CopyAction, GitSource, HttpSource, Op, SourceOp};
 
 use crate::diagnostic::Diagnostics;
 use crate::instructions::copy::Copy;
@@ -91,12 +91,12 @@ pub fn remote(
             );
             None
         }
-        None => Some(download(copy, text, plan, cx)),
+        None => Some(download(copy, word, text, plan, cx)),
     })
 }
 
 /// A file by HTTP: mode 0600, not unpacked unless asked for.
-fn download(copy: &Copy, url: &str, plan: &Plan, cx: &mut Cx<'_>) -> CopyAction {
+fn download(copy: &Copy, word: &Word, url: &str, plan: &Plan, cx: &mut Cx<'_>) -> CopyAction {
     let filename = filename(url);
     let source = HttpSource {
         url: url.to_owned(),
@@ -104,8 +104,8 @@ fn download(copy: &Copy, url: &str, plan: &Plan, cx: &mut Cx<'_>) -> CopyAction 
         filename: Some(filename.clone()),
         ..HttpSource::default()
     };
-    let mut vertex = Vertex::new(Op::Source(SourceOp::Http(source)), None);
-    vertex.name.clone_from(&plan.name);
+    let op = Op::Source(SourceOp::Http(source));
+    let vertex = cx.vertex(op, None, plan.name.clone(), word.span);
     let edge = cx.vertices.add(vertex);
     CopyAction {
         src: edge.into(),
@@ -148,8 +148,8 @@ fn repository(copy: &Copy, git: GitRef, word: &Word, plan: &Plan, cx: &mut Cx<'_
         checksum,
         ..git.into_source()
     };
-    let mut vertex = Vertex::new(Op::Source(SourceOp::Git(source)), None);
-    vertex.name.clone_from(&plan.name);
+    let op = Op::Source(SourceOp::Git(source));
+    let vertex = cx.vertex(op, None, plan.name.clone(), word.span);
     let edge = cx.vertices.add(vertex);
     Some(CopyAction {
         src: edge.into(),
