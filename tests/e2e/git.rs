@@ -344,3 +344,87 @@ fn offline_takes_what_is_here() {
         .fails(3, &["the commit aaaa", "is not in the store"]);
     assert_eq!(web.take_lines(), Vec::<String>::new());
 }
+
+#[test]
+fn servers_that_give_only_what_they_list_give_commits_with_their_history() {
+    let (place, web, repository, id) = start!();
+    repository.file("f", "two").commit();
+    web.speak_old_git();
+    let fresh = || {
+        let _ = std::fs::remove_dir_all(place.path("state/git"));
+    };
+    let url = web.url("git/r.git");
+    for (address, text) in [(format!("{url}#{id}"), "one"), (url.clone(), "two")] {
+        fresh();
+        add(&place, &address);
+        let (out, _) = place.build_local(&["--no-cache"]);
+        assert_eq!(read(&out.join("f")), text);
+    }
+    // First a commit alone, then one below it.
+    add(&place, &format!("{url}#{id}"));
+    let (out, _) = place.build_local(&["--no-cache"]);
+    assert_eq!(read(&out.join("f")), "one");
+
+    // A server that knows nothing of git: files as they are.
+    fresh();
+    repository.git(&["update-server-info"]);
+    let folder = place.path("repositories/r.git/.git");
+    let mut folders = vec![folder.clone()];
+    while let Some(path) = folders.pop() {
+        for entry in std::fs::read_dir(&path).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(&folder).unwrap().display().to_string();
+                let page = lapstrake_tests::web::Page::of(std::fs::read(&path).unwrap());
+                web.put(&format!("plain/r.git/{name}"), page);
+            }
+        }
+    }
+    let plain = web.url("plain/r.git");
+    for (address, text) in [(plain.clone(), "two"), (format!("{plain}#{id}"), "one")] {
+        add(&place, &address);
+        let (out, _) = place.build_local(&["--no-cache"]);
+        assert_eq!(read(&out.join("f")), text);
+    }
+    place.assert_clean();
+}
+
+#[test]
+fn several_builds_at_once_fetch_one_after_the_other() {
+    let (place, web, _repository, _) = start!();
+    add(&place, &web.url("git/r.git"));
+    std::thread::scope(|scope| {
+        for number in 0..4 {
+            let place = &place;
+            scope.spawn(move || {
+                let out = format!("out/{number}");
+                place.run(["build", "context", "--no-cache", "-o", &out]).ok();
+                assert_eq!(read(&place.path(&out).join("f")), "one");
+            });
+        }
+    });
+    let packs = web.take_lines();
+    let fetches = packs.iter().filter(|line| line.starts_with("POST")).count();
+    // Each asks for the branch; one fetches the commit, which takes two more requests at most.
+    assert!(fetches <= 4 + 2, "{packs:?}");
+    place.assert_clean();
+}
+
+#[test]
+fn copies_are_counted_and_removed_with_the_rest() {
+    let (place, web, _repository, _) = start!();
+    let url = web.url("git/r.git");
+    add(&place, &url);
+    place.build_local(&[]);
+    let usage = place.run(["du", "--verbose"]).ok().stdout;
+    assert!(usage.contains("copy of a git repository"), "{usage}");
+    place.run(["prune", "--all", "--force"]).ok();
+    let left: Vec<_> = std::fs::read_dir(place.path("state/git"))
+        .map(|entries| entries.map(|entry| entry.unwrap().path()).collect())
+        .unwrap_or_default();
+    assert!(left.is_empty(), "{left:?}");
+    let (out, _) = place.build_local(&[]);
+    assert_eq!(read(&out.join("f")), "one");
+}

@@ -66,6 +66,8 @@ struct Shared {
     seen: Mutex<Vec<Seen>>,
     /// The folder with the repositories, and the Authorization header that they need.
     git: Mutex<Option<(PathBuf, Option<String>)>>,
+    /// Whether git's protocol is the first one, in which a server gives only what it lists.
+    old: std::sync::atomic::AtomicBool,
 }
 
 /// The server. Its threads end with the process.
@@ -124,6 +126,11 @@ impl Web {
         self
     }
 
+    /// Speaks git's first protocol from now on.
+    pub fn speak_old_git(&self) {
+        self.shared.old.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+
     /// Takes the requests since the last call.
     pub fn take_seen(&self) -> Vec<Seen> {
         std::mem::take(&mut *self.shared.seen.lock().unwrap())
@@ -159,6 +166,9 @@ fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
         }
         let body = read_body(&mut reader, &headers)?;
+        if shared.old.load(std::sync::atomic::Ordering::SeqCst) {
+            headers.remove("git-protocol");
+        }
         let seen = Seen {
             method,
             path,
