@@ -586,7 +586,7 @@ impl<'scope, 'env, W: Worker, R: Records> Run<'scope, 'env, W, R> {
         // The same whichever of the vertices that mean it came first, so that what is made of it is found from all.
         let key = self.flight_key(node).unwrap_or(item.digest);
         // What was made although a record existed is another result: those who use it must not find the old one's.
-        let id = match self.solver.worker.name(&item.vertex, &outputs) {
+        let id = match self.solver.worker.name(item.vertex, &outputs) {
             Some(name) => name,
             None if item.ignore_cache => unique(&key),
             None => key,
