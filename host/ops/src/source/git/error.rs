@@ -177,8 +177,8 @@ impl GitError {
                 "check the address; a private repository needs --secret id=GIT_AUTH_TOKEN"
             }
             Self::HostKey { .. } => {
-                "if the host's key was changed on purpose, correct your known_hosts file, or the one in the folder \
-                 git of the state directory"
+                "if the host's key was changed on purpose, correct your known_hosts file, or the one of the \
+                 state directory"
             }
             Self::NoRef { reference, .. } if looks_like_commit(reference) => {
                 "a commit is named by all of its 40 digits"

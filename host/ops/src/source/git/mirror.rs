@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use lapstrake_llb::Digest;
 
@@ -34,6 +35,8 @@ impl<'a> Mirror<'a> {
         let mirror = Self { path, git };
         if mirror.path.join("HEAD").is_file() {
             mirror.tidy();
+            // The time of the last use. Without it, the copy goes earlier.
+            let _ = fs::File::open(&mirror.path).and_then(|folder| folder.set_modified(SystemTime::now()));
             return Ok(mirror);
         }
         let failed = |path: &Path, source| GitError::Io {

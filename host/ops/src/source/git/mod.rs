@@ -276,9 +276,7 @@ impl Repositories {
             }
             None => {
                 // A host's first key is taken and kept: another one later is an error.
-                let folder = self.store.root().join(FOLDER);
-                std::fs::create_dir_all(&folder).map_err(failed(&folder))?;
-                access.known_hosts = vec![folder.join("known_hosts")];
+                access.known_hosts = vec![self.store.root().join("known_hosts")];
                 access
                     .known_hosts
                     .extend(self.reach.options.known_hosts.iter().cloned());
