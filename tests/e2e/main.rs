@@ -6,6 +6,7 @@ mod bad_input;
 mod bad_sources;
 mod cache;
 mod commands;
+mod devices;
 mod files;
 mod filesystem;
 mod history;

@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 mod advice;
+pub mod cdi;
 mod diff;
 pub mod doctor;
 mod error;
@@ -22,4 +23,4 @@ pub use error::{Error, Result};
 pub use file::FileError;
 pub use records::StoreRecords;
 pub use secret::{KnownSecrets, SecretSource};
-pub use worker::{Entitlements, LocalWorker, Output, WorkerOptions};
+pub use worker::{AllowedDevices, Entitlements, LocalWorker, Output, WorkerOptions};

@@ -173,6 +173,7 @@ impl Place {
                 helper_path: None,
             },
             oci_runtime: config.oci_runtime.clone(),
+            cdi_dirs: config.cdi.spec_dirs.clone(),
             sandbox: config.network.sandbox,
             no_new_privileges: config.no_new_privileges,
             debug: self.debug,

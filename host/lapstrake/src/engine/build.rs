@@ -1,13 +1,15 @@
 //! One build: what its frontend and its solver share. Knows nothing of frontends or exporters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use lapstrake_llb::{Definition, Digest, Edge, Hasher};
 use lapstrake_ops::exec::{Network, NetworkTool, NetworkTools, RunnerOptions, Runtime};
 use lapstrake_ops::source::image::{ImageOptions, ImageStore};
-use lapstrake_ops::{Entitlements, KnownSecrets, LocalWorker, Output, StoreRecords, WorkerOptions};
+use lapstrake_ops::{
+    AllowedDevices, Entitlements, KnownSecrets, LocalWorker, Output, StoreRecords, WorkerOptions,
+};
 use lapstrake_solver::{CancelToken, Explained, Options, Session, SolveError, Solver, StepContext};
 use lapstrake_store::tree::FileTree;
 use lapstrake_store::{Store, Tree};
@@ -82,9 +84,11 @@ impl Build {
                 entitlements: Entitlements {
                     network_host: options.entitlements.contains(&Entitlement::NetworkHost),
                     security_insecure: options.entitlements.contains(&Entitlement::SecurityInsecure),
+                    devices: devices(&options.entitlements),
                 },
                 secrets: Arc::new(secrets(&options.secrets)?),
                 runner: runner(&engine.options),
+                cdi_dirs: engine.options.cdi_dirs.clone(),
                 sandbox_network: match engine.options.sandbox {
                     Sandbox::Auto | Sandbox::Pasta | Sandbox::Slirp4netns => Network::Isolated,
                     Sandbox::Host => Network::Host,
@@ -214,6 +218,17 @@ fn scope(options: &CompileOptions) -> Digest {
         BuildFile::Default | BuildFile::Stdin => {}
     }
     hasher.finish()
+}
+
+fn devices(entitlements: &BTreeSet<Entitlement>) -> AllowedDevices {
+    if entitlements.contains(&Entitlement::Device(None)) {
+        return AllowedDevices::All;
+    }
+    let names = entitlements.iter().filter_map(|entitlement| match entitlement {
+        Entitlement::Device(name) => name.clone(),
+        _ => None,
+    });
+    AllowedDevices::Named(names.collect())
 }
 
 fn runner(engine: &EngineOptions) -> RunnerOptions {
