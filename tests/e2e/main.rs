@@ -7,6 +7,7 @@ mod bad_sources;
 mod cache;
 mod commands;
 mod contexts;
+mod devices;
 mod files;
 mod filesystem;
 mod git;

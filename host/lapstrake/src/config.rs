@@ -26,6 +26,8 @@ pub struct Config {
     pub no_new_privileges: bool,
     /// Networks of commands.
     pub network: Network,
+    /// Devices of commands.
+    pub cdi: Cdi,
     /// Garbage collection.
     pub gc: GcConfig,
     /// Records of builds.
@@ -83,6 +85,22 @@ pub struct Frontend {
     pub fuel: Option<u64>,
     /// Seconds.
     pub timeout: Option<u64>,
+}
+
+/// Devices of commands.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Cdi {
+    /// Directories of specifications, the weakest first.
+    #[serde(alias = "specDirs")]
+    pub spec_dirs: Vec<PathBuf>,
+}
+
+impl Default for Cdi {
+    fn default() -> Self {
+        let spec_dirs = lapstrake_ops::cdi::SPEC_DIRS.map(PathBuf::from).to_vec();
+        Self { spec_dirs }
+    }
 }
 
 /// Networks of commands.

@@ -143,12 +143,14 @@ impl BuildOptions {
 }
 
 /// What a build may do only when it is allowed to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Entitlement {
     /// Commands on the machine's network.
     NetworkHost,
     /// Commands without a sandbox.
     SecurityInsecure,
+    /// CDI devices; none: all.
+    Device(Option<String>),
 }
 
 /// Reads an `--allow`.
@@ -159,9 +161,13 @@ pub fn entitlement(text: &str) -> Result<Entitlement, SpecError> {
     match text {
         "network.host" => Ok(Entitlement::NetworkHost),
         "security.insecure" => Ok(Entitlement::SecurityInsecure),
-        _ => Err(SpecError(format!(
-            "{text:?} is not an entitlement; it is network.host or security.insecure"
-        ))),
+        "device" => Ok(Entitlement::Device(None)),
+        _ => match text.strip_prefix("device=").filter(|name| !name.is_empty()) {
+            Some(name) => Ok(Entitlement::Device(Some(name.to_owned()))),
+            None => Err(SpecError(format!(
+                "{text:?} is not an entitlement; it is network.host, security.insecure, device or device=NAME"
+            ))),
+        },
     }
 }
 

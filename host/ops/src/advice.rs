@@ -19,6 +19,8 @@ impl Error {
             | NoRoot
             | Exec(_)
             | Command { .. }
+            | NoDevice { .. }
+            | Devices(_)
             | NoSecret { .. }
             | ReadSecret { .. }
             | SecretNotText { .. }
@@ -83,6 +85,13 @@ impl Error {
             Exec(ExecError::NoNetworkTool { .. }) => {
                 "install it (pasta is in the package passt), or write sandbox = \"auto\" under [network] in the \
                  configuration file"
+            }
+            NotAllowed {
+                entitlement: "device",
+            } => "allow it with --allow device, or --allow device=NAME",
+            NoDevice { .. } => {
+                "devices are those of the specifications in /etc/cdi, /var/run/cdi and /etc/buildkit/cdi; leave out \
+                 `required` to go on without"
             }
             NoSecret { .. } => "give it with --secret id=ID,src=FILE or --secret id=ID,env=VARIABLE",
             Exec(ExecError::Setup { source }) => return setup_hint(source),

@@ -8,6 +8,7 @@ use lapstrake_llb::{Digest, ParseDigestError};
 use lapstrake_store::LayerId;
 use lapstrake_store::tree::TreeError;
 
+use crate::cdi::CdiError;
 use crate::exec::{ExecError, Exit};
 use crate::file::FileError;
 use crate::source::credentials::CredentialOrigin;
@@ -84,6 +85,15 @@ pub enum Error {
         /// The limit in bytes, if there is one.
         memory_limit: Option<u64>,
     },
+    /// A device that is required is not there.
+    #[error("there is no CDI device {name:?}")]
+    NoDevice {
+        /// Its name.
+        name: String,
+    },
+    /// Devices cannot be looked up.
+    #[error("cannot look up devices")]
+    Devices(#[from] CdiError),
     /// A secret is not there.
     #[error("the build has no secret {id:?}")]
     NoSecret {

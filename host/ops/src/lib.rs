@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 mod advice;
+pub mod cdi;
 mod diff;
 pub mod doctor;
 mod error;
@@ -24,4 +25,6 @@ pub use file::FileError;
 pub use key_agent::{KeyAgent, KeyAgentError};
 pub use records::StoreRecords;
 pub use secret::{KnownSecrets, SecretSource};
-pub use worker::{Entitlements, LocalWorker, NestedError, NestedSolver, Output, WorkerOptions};
+pub use worker::{
+    AllowedDevices, Entitlements, LocalWorker, NestedError, NestedSolver, Output, WorkerOptions,
+};

@@ -587,6 +587,7 @@ fn what_the_build_may_not_is_refused() {
         bench.entitlements = Entitlements {
             network_host: true,
             security_insecure: true,
+            ..Entitlements::default()
         };
         bench.solve(&graph, &[host, insecure]);
     }

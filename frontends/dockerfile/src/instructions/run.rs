@@ -2,8 +2,8 @@
 
 use lapstrake_sdk::path;
 use lapstrake_sdk::types::{
-    BindMount, ExecOp, FileAction, FileActionKind, FileInput, KeyValue, MkfileAction, Mount, MountKind,
-    NetworkMode, Op, SecurityMode, Vertex,
+    BindMount, CdiDevice, ExecOp, FileAction, FileActionKind, FileInput, KeyValue, MkfileAction, Mount,
+    MountKind, NetworkMode, Op, SecurityMode, Vertex,
 };
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -26,6 +26,8 @@ pub struct Run {
     pub line: CommandLine,
     /// `--mount`.
     pub mounts: Vec<MountFlag>,
+    /// `--device`.
+    pub devices: Vec<CdiDevice>,
     /// `--network`; none: the build's.
     pub network: Option<NetworkMode>,
     /// `--security`.
@@ -40,17 +42,23 @@ const PIPES: &str = "/dev/pipes";
 impl Run {
     /// Reads the arguments.
     pub fn parse(arguments: &mut Arguments<'_>, diagnostics: &mut Diagnostics) -> Option<Self> {
-        const FLAGS: [(&str, Kind); 3] = [
+        const FLAGS: [(&str, Kind); 4] = [
+            ("device", Kind::List),
             ("mount", Kind::List),
             ("network", Kind::Text),
             ("security", Kind::Text),
         ];
         let errors = diagnostics.error_count();
-        let flags = Flags::check("RUN", &arguments.flags, &FLAGS, &["device"], diagnostics);
+        let flags = Flags::check("RUN", &arguments.flags, &FLAGS, &[], diagnostics);
         let mounts = flags
             .list("mount")
             .iter()
             .filter_map(|word| MountFlag::parse(word, diagnostics))
+            .collect();
+        let devices = flags
+            .list("device")
+            .iter()
+            .filter_map(|word| device(word, diagnostics))
             .collect();
         let network = match flags.text("network") {
             Some(word) => match word.text.as_str() {
@@ -87,6 +95,7 @@ impl Run {
         (errors == diagnostics.error_count()).then_some(Self {
             line,
             mounts,
+            devices,
             network,
             security,
             heredocs,
@@ -112,6 +121,7 @@ impl Run {
 
         let (masked, socket) = run_mounts::add(&self.mounts, stage, &mut exec, cx);
         cx.options.apply(&mut exec);
+        exec.devices.extend(self.devices.iter().cloned());
         finish_mounts(stage, &mut exec);
         exec.env = stage.env.to_pairs();
         if let Some(socket) = socket
@@ -257,6 +267,42 @@ impl Variables for Masked<'_> {
         } else {
             self.env.get(name)
         }
+    }
+}
+
+/// Reads `NAME[,required]`; a name has the form `vendor.com/class[=device]`.
+fn device(word: &Word, diagnostics: &mut Diagnostics) -> Option<CdiDevice> {
+    let mut wrong = |what: &str| {
+        diagnostics.push(
+            Diagnostic::error(
+                "InvalidFlagValue",
+                word.span,
+                format!("`{}` is no value of --device: {what}", word.text),
+            )
+            .help("write --device=vendor.com/class=name or --device=vendor.com/class=name,required"),
+        );
+        None
+    };
+    let mut found = CdiDevice {
+        name: String::new(),
+        optional: true,
+    };
+    for field in word.text.split(',').map(str::trim) {
+        match field.split_once('=') {
+            None if field == "required" => found.optional = false,
+            Some(("required", value)) => match crate::lint::parse_bool(value) {
+                Some(required) => found.optional = !required,
+                None => return wrong("`required` is true or false"),
+            },
+            Some(("name", name)) if found.name.is_empty() => name.clone_into(&mut found.name),
+            _ if found.name.is_empty() => field.clone_into(&mut found.name),
+            _ => return wrong("it has two names"),
+        }
+    }
+    match found.name.as_str() {
+        "" => wrong("it has no name"),
+        name if !name.contains('/') => wrong("a name begins with a vendor and a class"),
+        _ => Some(found),
     }
 }
 

@@ -159,6 +159,9 @@ fn exec(exec: &ExecOp) -> String {
             secret.name, secret.secret_id, secret.optional
         );
     }
+    for device in &exec.devices {
+        let _ = writeln!(out, "  device {} optional {}", device.name, device.optional);
+    }
     for host in &exec.extra_hosts {
         let _ = writeln!(out, "  host {} {}", host.host, host.ip);
     }

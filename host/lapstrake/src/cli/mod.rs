@@ -175,6 +175,7 @@ impl Place {
             },
             remote: remote::options(),
             oci_runtime: config.oci_runtime.clone(),
+            cdi_dirs: config.cdi.spec_dirs.clone(),
             sandbox: config.network.sandbox,
             no_new_privileges: config.no_new_privileges,
             debug: self.debug,

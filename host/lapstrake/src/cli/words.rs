@@ -164,7 +164,7 @@ pub struct BuildWords {
     #[arg(long, value_name = "SPEC")]
     pub ssh: Vec<String>,
 
-    /// Allow what a build may not do by itself: network.host, security.insecure
+    /// Allow what a build may not do by itself: network.host, security.insecure, device[=NAME]
     #[arg(long, value_name = "ENTITLEMENT")]
     pub allow: Vec<String>,
 

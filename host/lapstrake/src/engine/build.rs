@@ -1,7 +1,7 @@
 //! One build: what its frontend and its solver share. Knows nothing of frontends or exporters.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
@@ -9,7 +9,8 @@ use lapstrake_llb::{Definition, Digest, Edge, Hasher, Op, Vertex};
 use lapstrake_ops::exec::{Network, NetworkTool, NetworkTools, RunnerOptions, Runtime};
 use lapstrake_ops::source::image::{ImageOptions, ImageStore};
 use lapstrake_ops::{
-    Entitlements, KnownSecrets, LocalWorker, NestedError, NestedSolver, Output, StoreRecords, WorkerOptions,
+    AllowedDevices, Entitlements, KnownSecrets, LocalWorker, NestedError, NestedSolver, Output, StoreRecords,
+    WorkerOptions,
 };
 use lapstrake_solver::{CancelToken, Explained, Options, Session, SolveError, Solver, StepContext};
 use lapstrake_store::tree::FileTree;
@@ -94,9 +95,11 @@ impl Build {
                 entitlements: Entitlements {
                     network_host: options.entitlements.contains(&Entitlement::NetworkHost),
                     security_insecure: options.entitlements.contains(&Entitlement::SecurityInsecure),
+                    devices: devices(&options.entitlements),
                 },
                 secrets: Arc::new(secrets(&options.secrets, agents.sockets.clone())?),
                 runner: runner(&engine.options),
+                cdi_dirs: engine.options.cdi_dirs.clone(),
                 sandbox_network: match engine.options.sandbox {
                     Sandbox::Auto | Sandbox::Pasta | Sandbox::Slirp4netns => Network::Isolated,
                     Sandbox::Host => Network::Host,
@@ -276,6 +279,17 @@ fn always_executed(definition: &Definition) -> Cow<'_, Definition> {
         vertex.metadata.ignore_cache = true;
     }
     Cow::Owned(definition)
+}
+
+fn devices(entitlements: &BTreeSet<Entitlement>) -> AllowedDevices {
+    if entitlements.contains(&Entitlement::Device(None)) {
+        return AllowedDevices::All;
+    }
+    let names = entitlements.iter().filter_map(|entitlement| match entitlement {
+        Entitlement::Device(name) => name.clone(),
+        _ => None,
+    });
+    AllowedDevices::Named(names.collect())
 }
 
 fn runner(engine: &EngineOptions) -> RunnerOptions {

@@ -50,6 +50,8 @@ pub struct EngineOptions {
     pub remote: RemoteOptions,
     /// OCI runtime to use instead of the built-in one.
     pub oci_runtime: Option<PathBuf>,
+    /// Directories of CDI specifications, the weakest first.
+    pub cdi_dirs: Vec<PathBuf>,
     /// What network commands without wishes are in.
     pub sandbox: Sandbox,
     /// Whether set-user-ID programs and file capabilities are without effect in commands.

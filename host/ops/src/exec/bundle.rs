@@ -16,6 +16,8 @@ use rustix::mount::{
     fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
 
+use crate::cdi::DeviceNode;
+
 use super::error::{Errno, SetupError};
 use super::message::{Job, LayerRef};
 use super::mounts::Covers;
@@ -45,6 +47,8 @@ pub(crate) struct Bundle {
     pub(crate) root: Root,
     /// The mounts of the request, with /etc/hosts and /etc/resolv.conf, in the form of a specification.
     pub(crate) mounts: Vec<Mount>,
+    /// The devices of the request, in the same form.
+    pub(crate) device_mounts: Vec<Mount>,
 }
 
 /// What the machine can do.
@@ -68,6 +72,7 @@ impl Bundle {
             dir,
             root,
             mounts: Vec::new(),
+            device_mounts: Vec::new(),
         };
         bundle.mount_trees(&job.request, &opened.trees, surroundings)?;
 
@@ -82,7 +87,35 @@ impl Bundle {
             let mount = bundle.mount_of(index, prepared)?;
             bundle.mounts.push(mount);
         }
+        for (index, node) in job.request.devices.iter().enumerate() {
+            let source = bundle.device(index, node, surroundings)?;
+            let mount = spec_mount(&node.path, "bind", &source, &["bind", "nosuid", "noexec"])?;
+            bundle.device_mounts.push(mount);
+        }
         Ok(bundle)
+    }
+
+    /// The node of a device, made here, or the machine's where one that is made could not be opened.
+    fn device(
+        &self,
+        index: usize,
+        node: &DeviceNode,
+        surroundings: Surroundings,
+    ) -> Result<PathBuf, SetupError> {
+        if surroundings.user_namespace {
+            return Ok(node.host_path.clone());
+        }
+        let path = self.dir.join(format!("device-{index}"));
+        let kind = match node.block {
+            true => FileType::BlockDevice,
+            false => FileType::CharacterDevice,
+        };
+        let mode = Mode::from_raw_mode(node.mode);
+        let failed = SetupError::system::<rustix::io::Errno>;
+        let action = format!("make the device {}", node.path);
+        mknodat(CWD, &path, kind, mode, makedev(node.major, node.minor)).map_err(failed(&action))?;
+        chown(&path, Some(node.uid), Some(node.gid)).map_err(SetupError::system(&action))?;
+        Ok(path)
     }
 
     fn mount_trees(

@@ -24,7 +24,7 @@ use super::external;
 use super::message::{Failure, Job, Report, send};
 use super::mounts;
 use super::network::GateKey;
-use super::plan::{Facts, plan};
+use super::plan::{DeviceRule, Facts, plan};
 use super::process::{Filters, Program, restrict};
 use super::request::{ExecRequest, Network, Warning};
 use super::run::Runtime;
@@ -98,7 +98,8 @@ fn start(container: &Container, machine: &Machine) -> Result<Infallible, Failure
         user_namespace: machine.user_namespace,
     };
     let mut bundle = Bundle::assemble(&job, &container.name, surroundings)?;
-    let user = user_of(request, &bundle.root)?;
+    let mut user = user_of(request, &bundle.root)?;
+    user.groups.extend(&request.groups);
     let external = match &machine.runtime {
         Runtime::BuiltIn => None,
         Runtime::External(program) => Some(program),
@@ -108,6 +109,8 @@ fn start(container: &Container, machine: &Machine) -> Result<Infallible, Failure
         root_read_only: request.root.read_only,
         user,
         mounts: std::mem::take(&mut bundle.mounts),
+        device_mounts: std::mem::take(&mut bundle.device_mounts),
+        devices: request.devices.iter().map(DeviceRule::of_node).collect(),
         secret_env: request.secret_env.clone(),
         network: request.network,
         no_new_privileges: request.no_new_privileges,

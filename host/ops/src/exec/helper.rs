@@ -19,11 +19,12 @@ use rustix::process::{
 use rustix::thread::UnshareFlags;
 
 use super::capabilities::DEFAULT_CAPABILITIES;
-use super::cgroup::{Cgroups, StepCgroups};
+use super::cgroup::{Cgroups, MayOpen, StepCgroups};
 use super::container::{self, Container, Machine};
 use super::error::SetupError;
 use super::message::{Failure, Hello, LAUNCH_DESCRIPTORS, Launch, Report, receive, send};
 use super::network::{Attachment, Gate, GateEvent, gate_of};
+use super::plan::DeviceRule;
 use super::request::Exit;
 use super::run::Runtime;
 use super::seccomp;
@@ -253,9 +254,12 @@ impl Helper {
         let (cgroups, warnings) = match &self.machine.runtime {
             Runtime::BuiltIn => {
                 let (limits, parent) = (launch.limits.as_ref(), launch.cgroup_parent.as_deref());
-                self.machine
-                    .cgroups
-                    .of_step(&name, limits, parent, launch.all_devices)
+                let more: Vec<_> = launch.devices.iter().map(DeviceRule::of_node).collect();
+                let may_open = match launch.all_devices {
+                    true => MayOpen::Everything,
+                    false => MayOpen::UsualAnd(&more),
+                };
+                self.machine.cgroups.of_step(&name, limits, parent, may_open)
             }
             Runtime::External(_) => (self.machine.cgroups.of_runtime(&name), Vec::new()),
         };

@@ -14,6 +14,8 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::cdi::DeviceNode;
+
 use super::error::{ProgramError, SetupError};
 use super::network::Connection;
 use super::request::{ExecRequest, Exit, Warning};
@@ -37,6 +39,8 @@ pub(crate) struct Launch {
     pub(crate) cgroup_parent: Option<String>,
     /// Whether the step may open all devices.
     pub(crate) all_devices: bool,
+    /// The devices that it may open besides those of every container.
+    pub(crate) devices: Vec<DeviceNode>,
     /// Whether it has a network of its own, and how that is connected.
     pub(crate) connection: Option<Connection>,
     /// What the helper removes when the engine is killed while the step runs.

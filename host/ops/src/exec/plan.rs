@@ -15,6 +15,8 @@ use oci_spec::runtime::{
     SpecBuilder, UserBuilder,
 };
 
+use crate::cdi::DeviceNode;
+
 use super::capabilities::{ALL_CAPABILITIES, DEFAULT_CAPABILITIES};
 use super::error::SetupError;
 use super::hosts::DEFAULT_HOSTNAME;
@@ -34,6 +36,10 @@ pub(crate) struct Facts {
     /// In the order of mounting, after the mounts that every container has. A later one at the same place
     /// replaces an earlier one.
     pub(crate) mounts: Vec<Mount>,
+    /// Mounts of devices, which come last.
+    pub(crate) device_mounts: Vec<Mount>,
+    /// What it may open besides [`DEVICE_RULES`].
+    pub(crate) devices: Vec<DeviceRule>,
     pub(crate) secret_env: Vec<(String, String)>,
     pub(crate) network: Network,
     pub(crate) no_new_privileges: bool,
@@ -236,6 +242,7 @@ fn mounts(facts: &Facts, insecure: bool) -> Result<Vec<Mount>, OciSpecError> {
             mount.set_options(Some(options));
         }
     }
+    mounts.extend(facts.device_mounts.iter().cloned());
     Ok(mounts)
 }
 
@@ -273,7 +280,7 @@ fn linux(facts: Facts, insecure: bool) -> Result<Linux, OciSpecError> {
     let owned = |paths: &[&str]| paths.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>();
     let mut linux = LinuxBuilder::default()
         .namespaces(namespaces)
-        .resources(resources(facts.limits.as_ref(), insecure)?)
+        .resources(resources(facts.limits.as_ref(), insecure, &facts.devices)?)
         .masked_paths(if insecure { Vec::new() } else { owned(MASKED_PATHS) })
         .readonly_paths(if insecure {
             Vec::new()
@@ -289,8 +296,12 @@ fn linux(facts: Facts, insecure: bool) -> Result<Linux, OciSpecError> {
     linux.build()
 }
 
-fn resources(limits: Option<&Limits>, insecure: bool) -> Result<LinuxResources, OciSpecError> {
-    let resources = LinuxResourcesBuilder::default().devices(device_rules(insecure)?);
+fn resources(
+    limits: Option<&Limits>,
+    insecure: bool,
+    more: &[DeviceRule],
+) -> Result<LinuxResources, OciSpecError> {
+    let resources = LinuxResourcesBuilder::default().devices(device_rules(insecure, more)?);
     let Some(limits) = limits else {
         return resources.build();
     };
@@ -355,6 +366,23 @@ pub(crate) struct DeviceRule {
     pub(crate) access: &'static str,
 }
 
+impl DeviceRule {
+    /// What a device of a request may be used for.
+    pub(crate) fn of_node(node: &DeviceNode) -> DeviceRule {
+        DeviceRule {
+            block: node.block,
+            major: Some(node.major),
+            minor: Some(node.minor),
+            access: match (node.read, node.write) {
+                (true, true) => "rwm",
+                (true, false) => "rm",
+                (false, true) => "wm",
+                (false, false) => "m",
+            },
+        }
+    }
+}
+
 const fn device(major: u32, minor: Option<u32>) -> DeviceRule {
     DeviceRule {
         block: false,
@@ -389,12 +417,12 @@ pub(crate) const DEVICE_RULES: &[DeviceRule] = &[
     device(136, None),
 ];
 
-fn device_rules(insecure: bool) -> Result<Vec<LinuxDeviceCgroup>, OciSpecError> {
+fn device_rules(insecure: bool, more: &[DeviceRule]) -> Result<Vec<LinuxDeviceCgroup>, OciSpecError> {
     let all = LinuxDeviceCgroupBuilder::default()
         .allow(insecure)
         .access("rwm")
         .build()?;
-    let allowed = DEVICE_RULES.iter().filter(|_| !insecure).map(|rule| {
+    let allowed = DEVICE_RULES.iter().chain(more).filter(|_| !insecure).map(|rule| {
         let mut builder = LinuxDeviceCgroupBuilder::default()
             .allow(true)
             .typ(if rule.block {

@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 use lapstrake_llb::{ExecOp, LinuxResources};
 use serde::{Deserialize, Serialize};
 
+use crate::cdi::DeviceNode;
+
 /// A command to run, with everything it needs already on this machine.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ExecRequest {
@@ -27,6 +29,10 @@ pub struct ExecRequest {
     /// commands run. Steps can share it, also at the same time. Nothing else that a request names may be in
     /// it. Two empty directories may stay in it.
     pub state_dir: PathBuf,
+    /// Devices besides those of every container.
+    pub devices: Vec<DeviceNode>,
+    /// Groups besides those of the user.
+    pub groups: Vec<u32>,
     /// Network.
     pub network: Network,
     /// After this time the command is killed.
@@ -44,6 +50,8 @@ impl fmt::Debug for ExecRequest {
             .field("root", &self.root)
             .field("mounts", &self.mounts)
             .field("state_dir", &self.state_dir)
+            .field("devices", &self.devices)
+            .field("groups", &self.groups)
             .field("network", &self.network)
             .field("timeout", &self.timeout)
             .field("no_new_privileges", &self.no_new_privileges)
@@ -263,6 +271,12 @@ pub enum Warning {
         tool: String,
         /// What it said.
         reason: String,
+    },
+    /// A device's specification wants a program to be run.
+    #[error("a device wants {} to be run for the container, which is not done", path.display())]
+    HookIgnored {
+        /// The program.
+        path: PathBuf,
     },
     /// The network went away while the command ran.
     #[error("{tool} ended while the command ran: it has no network any more")]

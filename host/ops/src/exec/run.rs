@@ -275,6 +275,7 @@ impl Runner {
             limits: request.resources.clone(),
             cgroup_parent: request.op.cgroup_parent.clone().filter(|p| !p.is_empty()),
             all_devices: request.op.security == SecurityMode::Insecure,
+            devices: request.devices.clone(),
             connection: connected,
             leftovers: leftovers(request, name),
         };

@@ -1,7 +1,7 @@
 //! Commands: from a vertex and the trees it mounts to directories, and from what was written to layers.
 //! Knows nothing of how a container is made (`exec`) or of cache keys.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lapstrake_llb::{
     BindMount, CacheMount, Digest, Edge, ExecOp, Hasher, Mount, MountKind, NetworkMode, SecretMount, Vertex,
@@ -92,14 +92,21 @@ impl<'a> Step<'a> {
             discarded,
             agents,
         } = prepared;
+        let mut mounts = mounts;
+        let devices = self.worker.devices(self.op)?;
+        let mut op = self.op.clone();
+        op.env.extend(devices.env);
+        mounts.extend(devices.mounts.into_iter().map(device_mount));
         let state = self.worker.store.temp_dir()?;
         let request = ExecRequest {
-            op: self.op.clone(),
+            op,
             resources: self.vertex.metadata.resources.clone(),
             root: root.ok_or(Error::NoRoot)?,
             mounts,
             secret_env: self.secret_env()?,
             state_dir: state.path().to_owned(),
+            devices: devices.nodes,
+            groups: devices.groups,
             network: match self.op.network {
                 NetworkMode::None => Network::Loopback,
                 NetworkMode::Host => Network::Host,
@@ -108,6 +115,11 @@ impl<'a> Step<'a> {
             timeout: self.worker.options.timeout,
             no_new_privileges: self.worker.options.no_new_privileges,
         };
+        for path in devices.hooks {
+            let warning = exec::Warning::HookIgnored { path };
+            self.context
+                .log(Stream::Stderr, format!("warning: {warning}\n").as_bytes());
+        }
         let status = self.execute(&request)?;
         drop((caches, discarded, agents));
         if !status.is_success(&self.op.valid_exit_codes) {
@@ -341,6 +353,16 @@ impl<'a> Step<'a> {
             None if mount.optional => Ok(None),
             None => Err(Error::NoSshAgent { id: id.clone() }),
         }
+    }
+}
+
+/// A file or directory of the machine that belongs to a device.
+fn device_mount((path, target, read_only): (PathBuf, String, bool)) -> PreparedMount {
+    let selector = String::new();
+    PreparedMount {
+        target,
+        read_only,
+        source: MountSource::Directory { path, selector },
     }
 }
 

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Weak};
 
-use lapstrake_llb::{Digest, Hasher, LocalSource, NetworkMode, Op, SecurityMode, SourceOp, Vertex};
+use lapstrake_llb::{Digest, ExecOp, Hasher, LocalSource, NetworkMode, Op, SecurityMode, SourceOp, Vertex};
 use lapstrake_solver::{CacheMap, StepContext, Told, Worker};
 use lapstrake_store::tree::TreeError;
 use lapstrake_store::{Store, Tree, content};
@@ -28,6 +28,7 @@ use self::cache_mount::CacheMounts;
 pub use self::nested::{NestedError, NestedSolver};
 pub use self::output::Output;
 use self::step::StepProgress;
+use crate::cdi::{self, DeviceEdits};
 use crate::error::{Error, Result};
 use crate::exec::{Network, Runner, RunnerOptions};
 use crate::file::FileError;
@@ -44,12 +45,36 @@ use crate::source::remote::{Reach, RemoteOptions};
 const CONTENT_KEY: &str = "lapstrake.content-key.1";
 
 /// What a build may do beyond what every build may.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entitlements {
     /// Commands in the machine's network.
     pub network_host: bool,
     /// Commands with all privileges.
     pub security_insecure: bool,
+    /// CDI devices that not every build may use.
+    pub devices: AllowedDevices,
+}
+
+/// Which CDI devices a build may use besides those that every build may.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum AllowedDevices {
+    /// None.
+    #[default]
+    None,
+    /// Those of these names, in the form in which a build asks for them, or whole.
+    Named(Vec<String>),
+    /// All.
+    All,
+}
+
+impl AllowedDevices {
+    fn has(&self, asked_for: &str, name: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::Named(names) => names.iter().any(|n| n == asked_for || n == name),
+            Self::All => true,
+        }
+    }
 }
 
 /// What a [`LocalWorker`] works with.
@@ -63,6 +88,8 @@ pub struct WorkerOptions {
     pub secrets: Arc<dyn SecretSource>,
     /// How containers are run.
     pub runner: RunnerOptions,
+    /// Directories of CDI specifications, the weakest first.
+    pub cdi_dirs: Vec<PathBuf>,
     /// What network a command without wishes has.
     pub sandbox_network: Network,
     /// Whether set-user-ID programs and file capabilities are without effect in commands.
@@ -145,6 +172,33 @@ impl LocalWorker {
         &self.runner
     }
 
+    /// What a command gets for its devices.
+    fn devices(&self, op: &ExecOp) -> Result<DeviceEdits> {
+        let mut found = Vec::new();
+        if op.devices.is_empty() {
+            return Ok(DeviceEdits::default());
+        }
+        let registry = cdi::Registry::read(&self.options.cdi_dirs)?;
+        for wanted in &op.devices {
+            let devices = registry.find(&wanted.name);
+            if devices.is_empty() && !wanted.optional {
+                return Err(Error::NoDevice {
+                    name: wanted.name.clone(),
+                });
+            }
+            for device in devices {
+                let allowed = &self.options.entitlements.devices;
+                if !device.auto_allowed && !allowed.has(&wanted.name, &device.name) {
+                    return Err(Error::NotAllowed {
+                        entitlement: "device",
+                    });
+                }
+                found.push(device);
+            }
+        }
+        Ok(DeviceEdits::of(&found)?)
+    }
+
     /// Refuses what this version cannot do, and what the build may not.
     ///
     /// # Errors
@@ -164,7 +218,7 @@ impl LocalWorker {
             {
                 missing("security.insecure")
             }
-            Op::Exec(exec) if !exec.devices.iter().all(|device| device.optional) => unsupported("CDI device"),
+            Op::Exec(exec) => self.devices(exec).map(drop),
             _ => Ok(()),
         }
     }

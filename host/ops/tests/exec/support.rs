@@ -176,6 +176,8 @@ impl Step {
             mounts: Vec::new(),
             secret_env: Vec::new(),
             state_dir: make("state"),
+            devices: Vec::new(),
+            groups: Vec::new(),
             network: Network::Host,
             timeout: Some(Duration::from_secs(60)),
             no_new_privileges: true,

@@ -259,7 +259,8 @@ impl Bench {
             images.clone(),
             WorkerOptions {
                 contexts: BTreeMap::from([("context".to_owned(), self.context.clone())]),
-                entitlements: self.entitlements,
+                entitlements: self.entitlements.clone(),
+                cdi_dirs: vec![self.context.join("../cdi")],
                 secrets: self.secrets.clone(),
                 runner: RunnerOptions {
                     helper: helper(),

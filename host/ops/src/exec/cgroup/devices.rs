@@ -6,13 +6,13 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use crate::exec::plan::{DEVICE_RULES, DeviceRule};
+use crate::exec::plan::DeviceRule;
 use crate::exec::sys;
 
 /// Restricts a cgroup of version 1.
-pub(crate) fn restrict_v1(dir: &Path) -> io::Result<()> {
+pub(crate) fn restrict_v1(dir: &Path, rules: &[DeviceRule]) -> io::Result<()> {
     fs::write(dir.join("devices.deny"), "a")?;
-    DEVICE_RULES
+    rules
         .iter()
         .try_for_each(|rule| fs::write(dir.join("devices.allow"), rule_text(rule)))
 }
@@ -30,8 +30,8 @@ fn rule_text(rule: &DeviceRule) -> String {
 }
 
 /// Restricts a cgroup of version 2.
-pub(crate) fn restrict_v2(dir: &Path) -> io::Result<()> {
-    sys::attach_device_program(File::open(dir)?.as_fd(), &program(DEVICE_RULES))
+pub(crate) fn restrict_v2(dir: &Path, rules: &[DeviceRule]) -> io::Result<()> {
+    sys::attach_device_program(File::open(dir)?.as_fd(), &program(rules))
 }
 
 // Fields of `struct bpf_cgroup_dev_ctx`: type in the lower and access in the upper half of the first word,
@@ -110,6 +110,7 @@ fn instruction(code: u8, destination: u8, source: u8, offset: i16, value: u32) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exec::plan::DEVICE_RULES;
 
     #[test]
     fn rules_of_version_one() {

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use lapstrake_llb::LinuxResources;
 
+use super::plan::{DEVICE_RULES, DeviceRule};
 use super::request::Warning;
 use super::run::DeviceControl;
 pub(crate) use hierarchy::{Hierarchy, of_this_process as hierarchies};
@@ -45,6 +46,14 @@ enum Version {
     Two { inside: OwnedFd, outside: OwnedFd },
 }
 
+/// Which devices a container may open.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum MayOpen<'a> {
+    /// Those that every container may, and these.
+    UsualAnd(&'a [DeviceRule]),
+    Everything,
+}
+
 /// The cgroups of one container.
 #[derive(Debug, Default)]
 pub(crate) struct StepCgroups {
@@ -67,7 +76,7 @@ impl Cgroups {
         let version1 = || {
             let hierarchy = hierarchies.iter().find(|h| h.has("devices"))?;
             let dir = hierarchy.own.join(&name);
-            restricted(&dir, devices::restrict_v1)?;
+            restricted(&dir, |dir| devices::restrict_v1(dir, DEVICE_RULES))?;
             Some(DeviceCgroup {
                 dir,
                 outside: hierarchy.own.clone(),
@@ -77,7 +86,7 @@ impl Cgroups {
         let version2 = || {
             let hierarchy = hierarchies.iter().find(|h| h.unified)?;
             let dir = hierarchy.own.join(&name);
-            restricted(&dir, devices::restrict_v2)?;
+            restricted(&dir, |dir| devices::restrict_v2(dir, DEVICE_RULES))?;
             let open = |dir: &Path| fs::File::open(dir).map(OwnedFd::from).ok();
             let version = Version::Two {
                 inside: open(&dir)?,
@@ -187,11 +196,15 @@ impl Cgroups {
         name: &str,
         limits: Option<&LinuxResources>,
         parent: Option<&str>,
-        all_devices: bool,
+        may_open: MayOpen<'_>,
     ) -> (StepCgroups, Vec<Warning>) {
         let mut cgroups = StepCgroups::default();
         let mut warnings = Vec::new();
-        if limits.is_none() && parent.is_none() {
+        let (all_devices, more) = match may_open {
+            MayOpen::Everything => (true, &[][..]),
+            MayOpen::UsualAnd(more) => (false, more),
+        };
+        if limits.is_none() && parent.is_none() && more.is_empty() {
             return (cgroups, warnings);
         }
         let default = LinuxResources::default();
@@ -206,13 +219,23 @@ impl Cgroups {
                 });
             }
         }
+        let rules: Vec<DeviceRule> = DEVICE_RULES.iter().chain(more).copied().collect();
+        if let (false, Err(reason)) = (
+            more.is_empty(),
+            self.own_device_cgroup(&mut cgroups, name, &rules),
+        ) {
+            warnings.push(Warning::LimitIgnored {
+                limit: "devices".to_owned(),
+                reason: reason.to_string(),
+            });
+        }
         if let Some(dir) = cgroups.unified.clone() {
             // It is not below the helper's, so that it needs control of its own.
             let controlled = match &self.devices {
                 Some(DeviceCgroup {
                     version: Version::Two { .. },
                     ..
-                }) if !all_devices => devices::restrict_v2(&dir),
+                }) if !all_devices => devices::restrict_v2(&dir, &rules),
                 _ => Ok(()),
             };
             match controlled.and_then(|()| fs::File::open(&dir)) {
@@ -224,6 +247,32 @@ impl Cgroups {
             }
         }
         (cgroups, warnings)
+    }
+
+    /// Makes, where cgroups control devices, one that is not below the helper's, which cannot be widened.
+    fn own_device_cgroup(
+        &self,
+        cgroups: &mut StepCgroups,
+        name: &str,
+        rules: &[DeviceRule],
+    ) -> io::Result<()> {
+        let Some(control) = &self.devices else {
+            return Ok(());
+        };
+        let dir = control.outside.join(name);
+        match control.version {
+            Version::One => {
+                hierarchy::make_v1(&dir, "devices")?;
+                devices::restrict_v1(&dir, rules)?;
+            }
+            Version::Two { .. } if cgroups.unified.is_some() => return Ok(()),
+            Version::Two { .. } => {
+                fs::create_dir(&dir)?;
+                cgroups.unified = Some(dir.clone());
+            }
+        }
+        cgroups.dirs.push(dir);
+        Ok(())
     }
 
     fn limit(
@@ -292,7 +341,7 @@ impl StepCgroups {
 }
 
 /// Makes `dir` and restricts it; takes it away when that fails.
-fn restricted(dir: &Path, restrict: fn(&Path) -> io::Result<()>) -> Option<()> {
+fn restricted(dir: &Path, restrict: impl Fn(&Path) -> io::Result<()>) -> Option<()> {
     // One that is there was left by a helper of the same engine that was killed.
     let _ = fs::remove_dir(dir);
     fs::create_dir(dir).ok()?;
@@ -379,13 +428,13 @@ mod tests {
             hierarchies: Vec::new(),
             devices: None,
         };
-        let (step, warnings) = cgroups.of_step("n", None, None, false);
+        let (step, warnings) = cgroups.of_step("n", None, None, MayOpen::UsualAnd(&[]));
         assert!(step.dirs.is_empty() && warnings.is_empty());
         let limits = LinuxResources {
             memory_bytes: Some(1),
             ..LinuxResources::default()
         };
-        let (step, warnings) = cgroups.of_step("n", Some(&limits), None, false);
+        let (step, warnings) = cgroups.of_step("n", Some(&limits), None, MayOpen::UsualAnd(&[]));
         assert!(step.dirs.is_empty());
         assert!(matches!(&warnings[..], [Warning::LimitIgnored { limit, .. }] if limit == "memory"));
     }

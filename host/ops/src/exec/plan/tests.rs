@@ -12,6 +12,8 @@ fn facts() -> Facts {
             groups: vec![7],
             home: "/home/five".into(),
         },
+        device_mounts: Vec::new(),
+        devices: Vec::new(),
         mounts: Vec::new(),
         secret_env: Vec::new(),
         network: Network::Host,
