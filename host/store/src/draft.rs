@@ -257,7 +257,7 @@ fn measure(path: &Path) -> Result<Usage> {
         disk: 3 * DIRECTORY,
         ..Usage::default()
     };
-    let mut links: HashMap<u64, (u64, u64)> = HashMap::new();
+    let mut links: HashMap<u64, (_, u64)> = HashMap::new();
     // Not by whole paths: they may be longer than the kernel takes.
     let root = Root::new(path);
     let mut todo = vec![PathBuf::new()];

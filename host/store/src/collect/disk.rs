@@ -74,7 +74,7 @@ pub(super) fn taken(path: &Path) -> Result<Taken> {
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     // Names that were not found yet, and bytes.
-    let mut links: HashMap<u64, (u64, u64)> = HashMap::new();
+    let mut links: HashMap<u64, (_, u64)> = HashMap::new();
     let mut todo = vec![path.to_owned()];
     while let Some(path) = todo.pop() {
         let dir = match rustix::fs::openat(rustix::fs::CWD, &path, flags, Mode::empty()) {
