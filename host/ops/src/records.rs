@@ -197,4 +197,67 @@ mod tests {
         store.remove_layer(layer).unwrap();
         assert_eq!(records.find(&keys).unwrap(), [None, None, None]);
     }
+
+    #[test]
+    fn accounts_outlive_their_records_and_damage_is_left_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let key = |text: &str| Digest::of(text.as_bytes());
+        let part = lapstrake_solver::Part {
+            role: lapstrake_solver::Role::Key,
+            name: "ENV".to_owned(),
+            of: "A".to_owned(),
+            value: "1".to_owned(),
+        };
+        let account = |name: &str| Account {
+            kind: "exec".to_owned(),
+            name: name.to_owned(),
+            definition: key("definition"),
+            digest: key("op"),
+            inputs: vec![lapstrake_solver::AccountInput {
+                name: "below".to_owned(),
+                id: Some(key("below")),
+                output: 0,
+                selector: None,
+                content: Some(key("content")),
+            }],
+            told: lapstrake_solver::Told {
+                op: vec![part.clone()],
+                inputs: Vec::new(),
+            },
+        };
+        let records = StoreRecords::new(store.clone()).in_scope(key("here"));
+        let record = Record {
+            id: key("a"),
+            payload: encode(&[]).unwrap(),
+        };
+        records.save(&[key("a")], &record, "[2/3] RUN a").unwrap();
+        assert_eq!(records.made(&key("a")).unwrap().unwrap().by, "[2/3] RUN a");
+        records.keep(&[(key("a"), account("[2/3] RUN a"))]).unwrap();
+        records.remove(&key("a")).unwrap();
+        assert_eq!(records.made(&key("a")).unwrap(), None);
+        let known = records.account(&key("a")).unwrap().unwrap();
+        assert_eq!(known.account, account("[2/3] RUN a"));
+        let names = |records: &StoreRecords, name: &str| {
+            let groups = records.near("exec", name).unwrap().into_iter();
+            groups.map(|group| group.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&records, "[2/9] RUN b"), [1, 0, 0], "the same place");
+        assert_eq!(names(&records, "[7/9] RUN a"), [1, 0, 0], "the same name");
+        assert_eq!(names(&records, "[7/9] RUN b"), [0, 0, 1], "the same kind");
+        let elsewhere = StoreRecords::new(store.clone()).in_scope(key("there"));
+        assert_eq!(names(&elsewhere, "[2/3] RUN a"), [0, 1, 0]);
+        assert_eq!(names(&elsewhere, "[2/3] RUN b"), [0, 0, 0]);
+        let scope = key("here");
+        let subject = Subject {
+            scope: &scope,
+            kind: "exec",
+            label: "2",
+            name: "RUN a",
+        };
+        for damaged in [vec![], vec![ACCOUNT], vec![ACCOUNT + 1, 1, 2]] {
+            store.keep_accounts(&[(key("a"), subject, damaged)]).unwrap();
+            assert_eq!(records.account(&key("a")).unwrap(), None);
+        }
+    }
 }
