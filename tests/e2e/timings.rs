@@ -46,7 +46,9 @@ fn a_build_says_where_its_time_went() {
          FROM base AS long\nRUN sleep 1; touch /long\n\
          FROM base\nCOPY --from=short /short /\nCOPY --from=long /long /\n",
     );
-    place.build(&["--timings", "-j", "4"]).ok();
+    place
+        .build(&["--timings", "-j", "4", "-o", "type=oci,dest=out/image.tar"])
+        .ok();
     let first = data(&read(&place.path("lapstrake-timings.html")));
     assert_eq!(first["status"], "completed");
     let critical: Vec<&str> = first["critical"]
@@ -66,6 +68,10 @@ fn a_build_says_where_its_time_went() {
     assert!(
         !critical.iter().any(|name| name.contains("sleep 0.2")),
         "{critical:?}"
+    );
+    assert!(
+        critical.last().unwrap().starts_with("exporting"),
+        "the export waits for what it writes: {critical:?}"
     );
     assert_eq!(step(&first, "sleep 0.2")["log"], "of-short\n");
     assert_ne!(step(&first, "sleep 0.2")["lane"], step(&first, "sleep 1")["lane"]);

@@ -75,11 +75,12 @@ impl Outcome {
     }
 }
 
-/// Writes all outputs of a build, one after another.
+/// Writes all outputs of a build, one after another. `made_of`: the vertices of the results.
 pub(super) fn export(
     build: &Build,
     options: &BuildOptions,
     results: Vec<(BuiltImage, Option<Solved>)>,
+    made_of: impl FnOnce() -> Vec<Digest>,
 ) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
     if options
@@ -89,6 +90,7 @@ pub(super) fn export(
     {
         return Ok(outcome);
     }
+    let made_of = made_of();
     let mut inputs = Vec::new();
     for (image, solved) in results {
         let tree = match solved {
@@ -112,7 +114,7 @@ pub(super) fn export(
             .chain(&output.names)
             .map(|name| name.parse())
             .collect::<Result<_, _>>()?;
-        let step = Step::begin(&build.sink, step_name(output.kind));
+        let step = Step::begin_after(&build.sink, step_name(output.kind), made_of.clone());
         let observer = StepObserver {
             step: &step,
             build,

@@ -201,7 +201,11 @@ impl Engine {
             let output = image.root.and_then(|_| outputs.next());
             results.push((image, output));
         }
-        export::export(&build, options, results)
+        export::export(&build, options, results, || {
+            let digests = compiled.definition.digests();
+            let vertex = |root: &lapstrake_llb::Edge| digests.get(root.vertex as usize).copied();
+            roots.iter().filter_map(vertex).collect()
+        })
     }
 
     /// Keeps the store within its limits. A failure is none of the build's: the next one tries again.

@@ -11,6 +11,7 @@ pub struct Step {
     sink: Sink,
     digest: Digest,
     name: String,
+    inputs: Vec<Digest>,
     started: SystemTime,
     ended: bool,
 }
@@ -18,12 +19,18 @@ pub struct Step {
 impl Step {
     /// Begins a step. Steps of one name and build are one.
     pub fn begin(sink: &Sink, name: &str) -> Self {
+        Self::begin_after(sink, name, Vec::new())
+    }
+
+    /// Begins a step that takes the results of others.
+    pub fn begin_after(sink: &Sink, name: &str, inputs: Vec<Digest>) -> Self {
         let mut hasher = Hasher::new("lapstrake.internal-step");
         hasher.field(name.as_bytes());
         let step = Self {
             sink: sink.clone(),
             digest: hasher.finish(),
             name: name.to_owned(),
+            inputs,
             started: SystemTime::now(),
             ended: false,
         };
@@ -86,7 +93,7 @@ impl Step {
         self.sink.send(Event::Vertex(VertexUpdate {
             digest: self.digest,
             name: self.name.clone(),
-            inputs: Vec::new(),
+            inputs: self.inputs.clone(),
             started: Some(self.started),
             completed,
             result: None,
