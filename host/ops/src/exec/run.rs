@@ -17,6 +17,7 @@ use rustix::fs::{CWD, MemfdFlags};
 use rustix::mount::{OpenTreeFlags, open_tree};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::thread::UnshareFlags;
 use serde::{Deserialize, Serialize};
 
 use super::cancel::CancelToken;
@@ -365,6 +366,17 @@ impl Runner {
 /// The program over a mount that nothing can be written through, where this process may make one. A step whose
 /// first program is told to be `/proc/self/exe` is a copy of the helper, and could else overwrite it.
 fn unwritable(program: &Path) -> Option<OwnedFd> {
+    read_only_mount(program).or_else(|| {
+        // Root of a user namespace may only in a mount namespace of it, which a thread of its own can be in.
+        let in_own_mounts = || {
+            sys::unshare_namespaces(UnshareFlags::NEWNS).ok()?;
+            read_only_mount(program)
+        };
+        std::thread::scope(|scope| scope.spawn(in_own_mounts).join().ok().flatten())
+    })
+}
+
+fn read_only_mount(program: &Path) -> Option<OwnedFd> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let tree = open_tree(CWD, program, flags).ok()?;
     sys::set_mount_attributes(&tree, sys::mount_attr::READ_ONLY, false).ok()?;

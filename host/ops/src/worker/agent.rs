@@ -39,7 +39,7 @@ impl AgentSocket {
         let (uid, gid) = (Uid::from_raw(mount.uid), Gid::from_raw(mount.gid));
         match rustix::fs::chown(&path, Some(uid), Some(gid)) {
             // One whom the user namespace has not: nobody in the container is that user.
-            Err(rustix::io::Errno::INVAL) => {}
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::PERM) => {}
             other => other?,
         }
         let stop = Arc::new(AtomicBool::new(false));

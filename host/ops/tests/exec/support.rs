@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -68,7 +68,19 @@ pub fn runner() -> &'static Runner {
 
 /// Where the tests' files are: on a real file system, which a temporary directory may not be.
 fn base() -> &'static Path {
-    Path::new(env!("CARGO_TARGET_TMPDIR"))
+    static BASE: OnceLock<PathBuf> = OnceLock::new();
+    BASE.get_or_init(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let own = rustix::process::geteuid().as_raw();
+        if fs::metadata(target).is_ok_and(|meta| meta.uid() == own) {
+            return target.to_owned();
+        }
+        // Compiled by another user. The name is the user's outside of any namespace.
+        let owner = fs::metadata(std::env::var_os("HOME").unwrap_or_default()).map_or(0, |meta| meta.ino());
+        let own = std::env::temp_dir().join(format!("lapstrake-exec-tests-{owner}"));
+        fs::create_dir_all(&own).unwrap();
+        own
+    })
 }
 
 /// A directory of busybox: made once, never changed.
