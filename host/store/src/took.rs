@@ -49,7 +49,9 @@ mod tests {
         let id = Digest::of(b"id");
         let took = Duration::from_millis(1500);
         let key = Digest::of(b"key");
-        store.save_record(&[id, key], &id, b"payload", &[], "a step").unwrap();
+        store
+            .save_record(&[id, key], &id, b"payload", &[], "a step")
+            .unwrap();
         assert_eq!(store.duration_of(&id).unwrap(), None);
         store
             .note_durations(&[(id, took), (Digest::of(b"gone"), took)])
