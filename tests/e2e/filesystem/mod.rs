@@ -386,26 +386,6 @@ fn paths_that_are_deeper_than_the_kernel_takes() {
     }
 }
 
-/// More than a path or the stack of a thread goes.
-#[test]
-fn directories_nested_three_thousand_times() {
-    if !is_root() {
-        skip!("containers need root");
-    }
-    let place = Place::new();
-    // What is there is moved to the end of as much again.
-    let half = vec!["d"; 1000].join("/");
-    place.dockerfile(&format!(
-        "FROM base AS deep\n\
-         RUN mkdir /t /n && cd /t && for i in 1 2 3; do mkdir -p /n/{half} && mv /t /n/{half}/t && mv /n /t && mkdir /n; done\n\
-         FROM base\nCOPY --from=deep /t /copied\nRUN rm -rf /copied/d/d/nothing\n"
-    ));
-    let (out, _) = place.build_local(&[]);
-    for dir in [out, place.state()] {
-        tool(Command::new("rm").arg("-rf").arg(dir));
-    }
-}
-
 #[test]
 fn large_files_with_holes_stay_that_way() {
     if !is_root() {

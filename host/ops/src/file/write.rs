@@ -6,7 +6,7 @@
 //! Knows nothing of which files are copied.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -201,15 +201,28 @@ fn copy(tree: &dyn FileTree, entry: &Entry, to: &File) -> Result<(), FileError> 
     }
 }
 
+/// Copies and digests. What is a hole, or as empty as one, stays one where the source has any.
 fn digesting(mut from: &File, mut to: &File) -> io::Result<Digest> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 128 << 10];
+    let stat = rustix::fs::fstat(from)?;
+    let has_holes = stat.st_blocks.saturating_mul(512) < stat.st_size;
+    let mut length = 0u64;
     loop {
         let count = from.read(&mut buffer)?;
         if count == 0 {
+            if has_holes {
+                to.set_len(length)?;
+            }
             return Ok(Digest::from_bytes(hasher.finalize().into()));
         }
-        hasher.update(&buffer[..count]);
-        to.write_all(&buffer[..count])?;
+        length += count as u64;
+        let data = &buffer[..count];
+        hasher.update(data);
+        if has_holes && data.iter().all(|byte| *byte == 0) {
+            to.seek(io::SeekFrom::Start(length))?;
+        } else {
+            to.write_all(data)?;
+        }
     }
 }
