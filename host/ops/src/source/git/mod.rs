@@ -190,6 +190,7 @@ impl Repositories {
         checkout::settle(draft.dir(), seconds)?;
         let id = draft.commit(&LayerMeta {
             description: format!("git {}", super::remote::redact(&source.remote)),
+            kind: lapstrake_store::Kind::SourceGit,
             ..LayerMeta::default()
         })?;
         Ok(Tree { layers: vec![id] })
