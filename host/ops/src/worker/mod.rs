@@ -204,7 +204,6 @@ impl LocalWorker {
     /// # Errors
     /// [`Error::Unsupported`] and [`Error::NotAllowed`].
     pub fn check(&self, vertex: &Vertex) -> Result<()> {
-        let unsupported = |op: &'static str| Err(Error::Unsupported { op });
         let missing = |entitlement: &'static str| Err(Error::NotAllowed { entitlement });
         match &vertex.op {
             Op::Exec(exec)
