@@ -253,11 +253,7 @@ impl Start {
             labels: pairs(&compile.labels),
             options: pairs(&compile.frontend_options),
             secrets: options.secrets.iter().map(|secret| secret.id.clone()).collect(),
-            allow: options
-                .entitlements
-                .iter()
-                .map(|one| entitlement(*one).to_owned())
-                .collect(),
+            allow: options.entitlements.iter().map(entitlement).collect(),
             tags: options.tags.clone(),
             outputs: options.outputs.iter().map(output).collect(),
             jobs: options.jobs,
@@ -355,10 +351,12 @@ fn named(source: &NamedSource) -> String {
     }
 }
 
-fn entitlement(entitlement: Entitlement) -> &'static str {
+fn entitlement(entitlement: &Entitlement) -> String {
     match entitlement {
-        Entitlement::NetworkHost => "network.host",
-        Entitlement::SecurityInsecure => "security.insecure",
+        Entitlement::NetworkHost => "network.host".to_owned(),
+        Entitlement::SecurityInsecure => "security.insecure".to_owned(),
+        Entitlement::Device(None) => "device".to_owned(),
+        Entitlement::Device(Some(name)) => format!("device={name}"),
     }
 }
 
