@@ -242,7 +242,7 @@ impl Pruning {
             self.names.insert(file.layer, counts);
         }
         let counted = self.names.get(&file.layer).and_then(|counts| counts.get(&number));
-        Ok(counted.copied().unwrap_or(file.nlink.into()))
+        Ok(counted.copied().unwrap_or(file.nlink))
     }
 
     fn same_xattrs(&self, path: &Path, below: &Entry) -> io::Result<bool> {
