@@ -65,7 +65,7 @@ pub enum NestedError {
         /// Its path.
         path: PathBuf,
         /// Why not.
-        source: PbError,
+        source: Box<PbError>,
     },
     /// The definition breaks a rule.
     #[error("the nested graph {path:?} is not valid")]
@@ -73,7 +73,7 @@ pub enum NestedError {
         /// Its path.
         path: PathBuf,
         /// Which one.
-        source: ValidateError,
+        source: Box<ValidateError>,
     },
     /// The definition has no result, or several.
     #[error("the nested graph {path:?} has {count} results instead of one")]
@@ -204,12 +204,12 @@ fn read(files: &dyn FileTree, path: &Path) -> Result<(Definition, Edge)> {
     }
     let (definition, roots) = Definition::from_pb(&bytes).map_err(|source| NestedError::Decode {
         path: path_buf(),
-        source,
+        source: Box::new(source),
     })?;
     lapstrake_llb::validate(&definition, &roots, &Limits::default()).map_err(|source| {
         NestedError::Invalid {
             path: path_buf(),
-            source,
+            source: Box::new(source),
         }
     })?;
     match roots[..] {
