@@ -1,11 +1,11 @@
 //! What an unchanged, and a partly changed, second build does.
 
-use lapstrake_tests::{Place, is_root, skip};
+use lapstrake_tests::{Place, can_run_containers, skip};
 
 #[test]
 fn an_unchanged_build_runs_nothing() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place
@@ -25,8 +25,8 @@ fn an_unchanged_build_runs_nothing() {
 
 #[test]
 fn a_changed_file_that_is_not_copied_changes_nothing() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place
@@ -56,8 +56,8 @@ fn a_file_changed_in_place_within_the_same_second_is_seen() {
 
 #[test]
 fn equal_results_of_a_changed_step_end_the_change() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let text = |comment: &str| {
@@ -80,8 +80,8 @@ fn equal_results_of_a_changed_step_end_the_change() {
 
 #[test]
 fn no_cache_and_its_filter() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile("FROM base AS a\nRUN cat /proc/sys/kernel/random/uuid > /a\nFROM base\nCOPY --from=a /a /a\nRUN cat /proc/sys/kernel/random/uuid > /b\n");
@@ -96,8 +96,8 @@ fn no_cache_and_its_filter() {
 
 #[test]
 fn eight_builds_side_by_side_on_one_store() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let base = format!(

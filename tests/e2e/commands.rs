@@ -1,6 +1,6 @@
 //! What commands see and may do, as RUN starts them.
 
-use lapstrake_tests::{Place, has_users, is_root, skip};
+use lapstrake_tests::{Place, can_run_containers, has_users, skip};
 
 /// Builds a Dockerfile with one command on the base and returns its output.
 fn run(place: &Place, dockerfile: &str, more: &[&str]) -> String {
@@ -16,7 +16,7 @@ fn run(place: &Place, dockerfile: &str, more: &[&str]) -> String {
 
 #[test]
 fn environment_user_directory_and_arguments() {
-    if !is_root() || !has_users() {
+    if !can_run_containers() || !has_users() {
         skip!("other users in containers need root or subordinate ids");
     }
     let place = Place::new();
@@ -31,8 +31,8 @@ fn environment_user_directory_and_arguments() {
 
 #[test]
 fn the_sandbox_is_dockers() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let text = run(
@@ -65,8 +65,8 @@ fn the_sandbox_is_dockers() {
 
 #[test]
 fn networks() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let command = "RUN ls /sys/class/net | sort | tr '\\n' ' '; cat /etc/hosts | grep -c localhost; test -s /etc/resolv.conf && echo resolv\n";
@@ -88,8 +88,8 @@ fn networks() {
 
 #[test]
 fn added_hosts() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let text = run(
@@ -102,8 +102,8 @@ fn added_hosts() {
 
 #[test]
 fn a_failed_command_shows_its_log_its_place_and_its_code() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile("FROM base\nRUN echo on-stdout; \\\n    echo on-stderr >&2; exit 42\n");
@@ -126,8 +126,8 @@ fn a_failed_command_shows_its_log_its_place_and_its_code() {
 
 #[test]
 fn a_failed_step_ends_the_others() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile(
@@ -143,8 +143,8 @@ fn a_failed_step_ends_the_others() {
 
 #[test]
 fn steps_run_side_by_side() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let mut text = String::new();
@@ -165,8 +165,8 @@ fn steps_run_side_by_side() {
 
 #[test]
 fn a_timeout_ends_the_whole_tree() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile("FROM base\nRUN (sleep 71717 &) ; sleep 71717\n");

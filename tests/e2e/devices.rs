@@ -1,6 +1,6 @@
 //! CDI devices: `RUN --device`, with specifications that the tests write.
 
-use lapstrake_tests::{Place, is_root, skip};
+use lapstrake_tests::{Place, can_run_containers, skip};
 
 /// A device that is the machine's full device under another name, a variable, a file and a group.
 const SPEC: &str = r#"
@@ -47,8 +47,8 @@ const NONE: [&str; 2] = ["--network", "none"];
 
 #[test]
 fn a_command_gets_what_the_specification_says() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = place();
     // 10:183 is the machine's source of randomness. Where there is none it is opened all the same, and then refused
@@ -90,8 +90,8 @@ fn a_command_gets_what_the_specification_says() {
 
 #[test]
 fn a_device_that_is_not_there() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = place();
     place.dockerfile("FROM base\nRUN --device=lapstrake.example/none echo went-on\n");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use lapstrake_tests::{Place, Ran, is_root, skip};
+use lapstrake_tests::{Place, Ran, can_run_containers, skip};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -84,8 +84,8 @@ fn signal(child: &Child, signal: Signal) {
 
 #[test]
 fn a_build_is_recorded_with_all_that_was_asked() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     std::fs::write(place.path("token"), "the-secret-value").unwrap();
@@ -159,8 +159,8 @@ fn a_build_is_recorded_with_all_that_was_asked() {
 
 #[test]
 fn a_failed_build_says_what_and_where() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile("FROM base\nRUN echo the-log; exit 3\nRUN echo never\n");
@@ -191,8 +191,8 @@ fn a_failed_build_says_what_and_where() {
 
 #[test]
 fn states_are_honest() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.file("used", "1").file("other", "1");
@@ -229,8 +229,8 @@ fn states_are_honest() {
 
 #[test]
 fn rawjson_never_calls_a_skipped_or_cancelled_step_cached() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile("FROM base\nRUN echo one\nRUN echo two\n");
@@ -270,8 +270,8 @@ fn rawjson_never_calls_a_skipped_or_cancelled_step_cached() {
 
 #[test]
 fn what_ran_beside_a_failure_was_cancelled() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile(
@@ -295,8 +295,8 @@ fn what_ran_beside_a_failure_was_cancelled() {
 
 #[test]
 fn five_megabytes_of_a_failed_steps_log_are_printed_and_kept() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     // 78,000 lines of 64 bytes.
@@ -323,8 +323,8 @@ fn five_megabytes_of_a_failed_steps_log_are_printed_and_kept() {
 
 #[test]
 fn ctrl_c_is_cancelled() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile("FROM base\nRUN echo begun; sleep 83831\nRUN echo after\n");
@@ -341,8 +341,8 @@ fn ctrl_c_is_cancelled() {
 
 #[test]
 fn kill_9_is_interrupted_and_keeps_the_log() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile("FROM base\nRUN echo begun; echo more; sleep 84841\n");
@@ -368,8 +368,8 @@ fn kill_9_is_interrupted_and_keeps_the_log() {
 
 #[test]
 fn two_builds_at_once_are_two_records() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile("FROM base\nARG N\nRUN echo number-$N; sleep 1\n");

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use lapstrake_tests::place::processes_with;
-use lapstrake_tests::{Place, is_root, skip};
+use lapstrake_tests::{Place, can_run_containers, skip};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Starts a build whose step sleeps, and waits until it does.
@@ -54,8 +54,8 @@ fn signal(child: &std::process::Child, signal: Signal) {
 
 #[test]
 fn ctrl_c_ends_the_whole_tree() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let child = sleeping(&place, "81811");
@@ -68,8 +68,8 @@ fn ctrl_c_ends_the_whole_tree() {
 
 #[test]
 fn kill_9_leaves_no_mount_and_no_process() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let mut child = sleeping(&place, "82822");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lapstrake_tests::gated::Gated;
 use lapstrake_tests::opened::Opened;
-use lapstrake_tests::{Place, base, is_root, layout, skip};
+use lapstrake_tests::{Place, base, can_run_containers, layout, skip};
 use serde_json::{Value, json};
 
 const UUID: &str = "cat /proc/sys/kernel/random/uuid";
@@ -43,8 +43,8 @@ fn copy_folder(from: &Path, to: &Path) {
 
 #[test]
 fn a_cached_build_opens_no_layer_and_no_file_of_the_context() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place
@@ -77,8 +77,8 @@ fn a_cached_build_opens_no_layer_and_no_file_of_the_context() {
 
 #[test]
 fn of_a_registry_a_cached_build_asks_one_head_request_a_tag_and_all_at_once() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let (gated, image, _) = registry(&place);
@@ -114,8 +114,8 @@ fn of_a_registry_a_cached_build_asks_one_head_request_a_tag_and_all_at_once() {
 
 #[test]
 fn a_base_that_moved_to_another_manifest_of_the_same_image_is_no_change() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let (gated, first, second) = registry(&place);
@@ -136,8 +136,8 @@ fn a_base_that_moved_to_another_manifest_of_the_same_image_is_no_change() {
 
 #[test]
 fn two_names_of_one_image_in_one_build_are_one() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let (gated, first, second) = registry(&place);
@@ -202,8 +202,8 @@ fn offline_says_what_is_missing_and_what_to_do() {
 
 #[test]
 fn a_mount_counts_by_what_its_source_selects() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let text = |stage: &str| {
@@ -233,8 +233,8 @@ fn a_mount_counts_by_what_its_source_selects() {
 
 #[test]
 fn stages_are_run_anew_by_name_and_by_number_and_others_are_not() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     // `same` makes the same whenever it runs; `below` stands on `other`.

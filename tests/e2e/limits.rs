@@ -1,6 +1,6 @@
 //! What commands get and may use: memory, processors, ulimits, /dev/shm, control groups, privileges.
 
-use lapstrake_tests::{Place, Ran, is_root, skip};
+use lapstrake_tests::{Place, Ran, can_run_containers, skip};
 
 fn has_controller(name: &str) -> bool {
     let v1 = std::path::Path::new("/sys/fs/cgroup").join(name).is_dir();
@@ -22,8 +22,8 @@ fn says(ran: &Ran, text: &str) {
 
 #[test]
 fn a_command_that_takes_too_much_memory_is_killed_and_that_is_said() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     if !has_controller("memory") {
         skip!("no memory controller");
@@ -36,8 +36,8 @@ fn a_command_that_takes_too_much_memory_is_killed_and_that_is_said() {
 
 #[test]
 fn processors_are_those_that_were_given() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     if !has_controller("cpuset") || !has_controller("cpu") {
         skip!("no cpu or cpuset controller");
@@ -65,8 +65,8 @@ fn processors_are_those_that_were_given() {
 
 #[test]
 fn what_cannot_be_limited_is_a_warning_and_what_makes_no_sense_an_error() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let dockerfile = "FROM base\nRUN echo has-run\n";
     let ran = build(dockerfile, &["--cpuset-cpus", "4095"]).ok();
@@ -82,8 +82,8 @@ fn what_cannot_be_limited_is_a_warning_and_what_makes_no_sense_an_error() {
 
 #[test]
 fn ulimits_shared_memory_and_a_parent_group() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let dockerfile = "FROM base\nRUN ulimit -Sn; ulimit -Hn; df -k /dev/shm | tail -1 | awk '{print $2}'; \
         true\n";
@@ -113,8 +113,8 @@ fn ulimits_shared_memory_and_a_parent_group() {
 
 #[test]
 fn set_user_id_programs_work_unless_the_configuration_says_otherwise() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile(

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use lapstrake_tests::{Place, find_program, is_root, skip};
+use lapstrake_tests::{Place, can_run_containers, find_program, skip};
 
 fn read(out: &Path, name: &str) -> String {
     fs::read_to_string(out.join(name)).unwrap()
@@ -12,8 +12,8 @@ fn read(out: &Path, name: &str) -> String {
 
 #[test]
 fn bind_of_a_context_a_stage_and_an_image() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.file("sub/a", "of the context\n");
@@ -51,8 +51,8 @@ fn bind_of_a_context_a_stage_and_an_image() {
 
 #[test]
 fn sources_of_mounts_that_lead_out() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     fs::write(place.path("canary"), "of the machine").unwrap();
@@ -85,8 +85,8 @@ fn sources_of_mounts_that_lead_out() {
 /// The name of a cache is a name, whatever it looks like.
 #[test]
 fn names_of_caches_that_look_like_paths() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let names = ["../../../x", "/etc", "..", "a/b", "a\\\\b", "."];
@@ -111,8 +111,8 @@ fn names_of_caches_that_look_like_paths() {
 
 #[test]
 fn caches_shared_private_and_locked() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let text = |sharing: &str, id: &str| {
@@ -170,8 +170,8 @@ fn caches_shared_private_and_locked() {
 
 #[test]
 fn a_cache_with_owner_and_mode_and_one_of_a_stage() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile(
@@ -189,8 +189,8 @@ fn a_cache_with_owner_and_mode_and_one_of_a_stage() {
 
 #[test]
 fn a_tmpfs_has_a_size() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile(
@@ -209,8 +209,8 @@ fn a_tmpfs_has_a_size() {
 
 #[test]
 fn a_mount_cannot_take_the_place_of_the_root() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     for target in ["/", "//", "/.", "/tmp/.."] {
         for kind in ["tmpfs", "cache"] {
@@ -227,8 +227,8 @@ fn a_mount_cannot_take_the_place_of_the_root() {
 
 #[test]
 fn a_real_ssh_agent_is_asked_and_gives_no_key() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let programs = ["ssh-agent", "ssh-add", "ssh-keygen"].map(find_program);
     let [Some(agent), Some(add), Some(keygen)] = programs else {

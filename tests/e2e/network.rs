@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use lapstrake_tests::place::processes_with;
-use lapstrake_tests::{Place, Ran, is_root, skip};
+use lapstrake_tests::{Place, Ran, can_run_containers, skip};
 use rustix::process::{Pid, Signal, kill_process};
 
 const NAMESPACE: &str = "FROM base\nRUN readlink /proc/self/ns/net\n";
@@ -43,8 +43,8 @@ fn build_without_tools(place: &Place, more: &[&str]) -> Ran {
 
 #[test]
 fn a_command_has_a_network_of_its_own() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     if !has("pasta") && !has("slirp4netns") {
         skip!("neither pasta nor slirp4netns");
@@ -63,8 +63,8 @@ fn a_command_has_a_network_of_its_own() {
 
 #[test]
 fn the_network_of_the_machine_has_to_be_allowed() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile("FROM base\nRUN echo first-has-run\nRUN --network=host readlink /proc/self/ns/net\n");
@@ -86,8 +86,8 @@ fn the_network_of_the_machine_has_to_be_allowed() {
 
 #[test]
 fn without_a_tool_there_is_one_warning_if_something_ran() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let warning = "neither pasta nor slirp4netns is installed";
@@ -107,8 +107,8 @@ fn without_a_tool_there_is_one_warning_if_something_ran() {
 
 #[test]
 fn the_configuration_says_what_a_sandbox_is() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile("FROM base\nRUN readlink /proc/self/ns/net; ls /sys/class/net | tr '\\n' '/'\n");
@@ -135,8 +135,8 @@ fn the_configuration_says_what_a_sandbox_is() {
 
 #[test]
 fn a_gateway_is_this_machine() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile("FROM base\nRUN grep -e me -e other /etc/hosts | tr '\\t\\n' '  '\n");
@@ -199,8 +199,8 @@ fn tools_below(pid: u32) -> Vec<String> {
 
 #[test]
 fn nothing_of_a_tool_is_left_when_a_build_is_interrupted_or_killed() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     if !has("pasta") && !has("slirp4netns") {
         skip!("neither pasta nor slirp4netns");

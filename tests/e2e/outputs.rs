@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use lapstrake_tests::servers::Engine;
-use lapstrake_tests::{Place, find_program, is_root, skip};
+use lapstrake_tests::{Place, can_run_containers, find_program, skip};
 use serde_json::Value;
 
 const DOCKERFILE: &str = "# syntax=docker/dockerfile:1\nFROM base AS build\nRUN mkdir /made && echo made > /made/file && ln /made/file /made/link\n\
@@ -64,8 +64,8 @@ fn check_config(image: &Value) {
 
 #[test]
 fn oci_archive_and_directory_are_read_by_skopeo_and_umoci() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let (Some(_), Some(_)) = (find_program("skopeo"), find_program("umoci")) else {
         skip!("skopeo or umoci is not installed");
@@ -150,8 +150,8 @@ fn the_same_input_gives_the_same_archive() {
 
 #[test]
 fn a_docker_engine_loads_and_runs_it() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile(DOCKERFILE);

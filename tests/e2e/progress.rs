@@ -1,11 +1,11 @@
 //! What the kinds of progress show.
 
-use lapstrake_tests::{Place, is_root, skip};
+use lapstrake_tests::{Place, can_run_containers, skip};
 
 #[test]
 fn plain_looks_as_buildkits() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile("FROM base\nRUN echo hi\n");
@@ -22,8 +22,8 @@ fn plain_looks_as_buildkits() {
 
 #[test]
 fn rawjson_is_nothing_but_json_on_standard_output() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile("FROM base\nRUN echo hi\n");
@@ -43,8 +43,8 @@ fn rawjson_is_nothing_but_json_on_standard_output() {
 
 #[test]
 fn a_terminal_is_drawn_in_place() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile("FROM base\nRUN echo hi; sleep 0.4\n");
@@ -82,8 +82,8 @@ fn a_terminal_is_drawn_in_place() {
 
 #[test]
 fn quiet_says_nothing_unless_something_fails() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile("FROM base\nRUN echo hi\n");
@@ -97,8 +97,8 @@ fn quiet_says_nothing_unless_something_fails() {
 
 #[test]
 fn the_whole_log_of_a_failed_step() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile("FROM base\nRUN seq 1 5000; exit 1\n");

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use lapstrake_tests::{Place, is_root, skip};
+use lapstrake_tests::{Place, can_run_containers, skip};
 use sha2::{Digest as _, Sha256};
 
 /// A value that occurs nowhere by chance.
@@ -196,8 +196,8 @@ impl Given {
 
 #[test]
 fn secrets_are_in_no_file_and_no_output() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let given = Given::new(&place);
@@ -234,8 +234,8 @@ fn secrets_are_in_no_file_and_no_output() {
 
 #[test]
 fn secrets_of_a_build_that_fails_are_in_no_file_and_no_output() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let given = Given::new(&place);
@@ -263,8 +263,8 @@ fn secrets_of_a_build_that_fails_are_in_no_file_and_no_output() {
 /// While the command runs, and where it is killed, which is the one chance to leave something behind.
 #[test]
 fn secrets_are_in_no_file_while_the_command_runs() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let given = Given::new(&place);
@@ -313,8 +313,8 @@ fn secrets_are_in_no_file_while_the_command_runs() {
 
 #[test]
 fn another_value_of_a_secret_is_not_another_build() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile(
@@ -332,8 +332,8 @@ fn another_value_of_a_secret_is_not_another_build() {
 
 #[test]
 fn the_store_is_closed_to_others() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile(
@@ -380,7 +380,7 @@ fn the_store_is_closed_to_others() {
 
 #[test]
 fn owner_mode_and_place_of_a_secret() {
-    if !is_root() || !lapstrake_tests::has_users() {
+    if !can_run_containers() || !lapstrake_tests::has_users() {
         skip!("other users in containers need root or subordinate ids");
     }
     let place = Place::new();

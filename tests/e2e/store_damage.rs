@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use lapstrake_tests::disk::{SmallDisk, usage};
-use lapstrake_tests::{Place, Ran, is_root, skip};
+use lapstrake_tests::{Place, Ran, can_run_containers, skip};
 
 const TEXT: &str = "FROM base\nCOPY a /a\nRUN cat /a > /b; head -c 100000 /dev/zero > /zeros\n";
 
@@ -42,8 +42,8 @@ fn damage(path: &Path) {
 
 #[test]
 fn corrupt_blobs_are_said_and_made_again() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile(TEXT).file("a", "1");
@@ -66,8 +66,8 @@ fn corrupt_blobs_are_said_and_made_again() {
 
 #[test]
 fn lost_layers_are_said_and_made_again() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile(TEXT).file("a", "1");
@@ -85,8 +85,8 @@ fn lost_layers_are_said_and_made_again() {
 
 #[test]
 fn a_damaged_database_is_mended_whatever_is_wrong_with_it() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let path = place.state().join("db.sqlite");
@@ -143,8 +143,8 @@ fn a_damaged_database_is_mended_whatever_is_wrong_with_it() {
 
 #[test]
 fn damaged_caches_cost_time_only() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let text = |n: u32| {
@@ -178,7 +178,7 @@ fn fill(disk: &Path) -> PathBuf {
 
 #[test]
 fn a_full_disk_is_an_error_of_its_own_and_loses_nothing() {
-    if !is_root() {
+    if !can_run_containers() {
         skip!("a small disk needs root");
     }
     let place = Place::new();
@@ -227,7 +227,7 @@ fn a_full_disk_is_an_error_of_its_own_and_loses_nothing() {
 
 #[test]
 fn a_full_output_disk_is_told() {
-    if !is_root() {
+    if !can_run_containers() {
         skip!("a small disk needs root");
     }
     let place = Place::new();

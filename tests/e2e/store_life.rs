@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use lapstrake_tests::disk;
-use lapstrake_tests::{Place, Ran, is_root, skip};
+use lapstrake_tests::{Place, Ran, can_run_containers, skip};
 use serde_json::Value;
 
 /// What may lie between two looks at the same store: the write-ahead log, and files that the second look makes.
@@ -54,8 +54,8 @@ fn build_of_all_kinds(place: &Place) {
 
 #[test]
 fn du_counts_what_is_on_disk_once() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     build_of_all_kinds(&place);
@@ -93,8 +93,8 @@ fn du_counts_what_is_on_disk_once() {
 
 #[test]
 fn prune_asks_tells_and_removes() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     build_of_all_kinds(&place);
@@ -142,8 +142,8 @@ fn command_is_cached(ran: &Ran) -> bool {
 
 #[test]
 fn the_cap_holds_and_the_latest_stays() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.config("[gc]\nmax-used-space = \"12MB\"\n");
@@ -209,8 +209,8 @@ fn folder(place: &Place, name: &str, dockerfile: &str) -> PathBuf {
 
 #[test]
 fn eight_builds_with_prune_in_between() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     for round in 0..3 {
@@ -244,8 +244,8 @@ fn eight_builds_with_prune_in_between() {
 
 #[test]
 fn a_running_build_keeps_what_it_may_use() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let text = "FROM base\nRUN head -c 3000000 /dev/urandom > /big\n";
@@ -297,8 +297,8 @@ impl Random {
 
 #[test]
 fn a_hundred_kills_at_random_points() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let seed = match std::env::var("LAPSTRAKE_TEST_SEED") {
         Ok(seed) => seed.parse().unwrap(),

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use lapstrake_tests::servers::Registry;
-use lapstrake_tests::{Place, Ran, base, is_root, skip};
+use lapstrake_tests::{Place, Ran, base, can_run_containers, skip};
 
 /// `lapstrake why context` with the options of a build, and the step.
 fn why(place: &Place, more: &[&str]) -> Ran {
@@ -114,8 +114,8 @@ fn options_of_a_copy_are_said() {
 
 #[test]
 fn commands_variables_and_arguments_are_said() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let text = |foo: &str, make: &str| {
@@ -162,8 +162,8 @@ fn commands_variables_and_arguments_are_said() {
 
 #[test]
 fn a_changed_input_is_followed_to_the_file() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place
@@ -188,8 +188,8 @@ fn a_changed_input_is_followed_to_the_file() {
 
 #[test]
 fn a_new_step_and_one_that_is_gone_are_said() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile("FROM base\nRUN echo one\nRUN echo two\n");
@@ -224,8 +224,8 @@ fn image(place: &Place, text: &str) {
 
 #[test]
 fn a_base_image_that_moved_is_said() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     image(&place, "1");
@@ -251,8 +251,8 @@ fn a_base_image_that_moved_is_said() {
 
 #[test]
 fn a_tag_that_moved_in_a_registry_is_said() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let Some(registry) = Registry::start(&place.path("out"), None) else {
@@ -290,8 +290,8 @@ fn a_tag_that_moved_in_a_registry_is_said() {
 
 #[test]
 fn no_cache_its_filter_and_a_record_that_is_gone() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile("FROM base AS one\nRUN echo 1 > /f\nFROM base\nCOPY --from=one /f /f\nRUN echo 2\n");
@@ -328,8 +328,8 @@ fn no_cache_its_filter_and_a_record_that_is_gone() {
 
 #[test]
 fn what_is_cached_by_content_is_said() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let text = |command: &str| {
@@ -388,8 +388,8 @@ fn another_target_and_platform_are_other_graphs() {
         "{text}"
     );
     assert!(!text.contains("COPY b"), "{text}");
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     place.dockerfile("FROM base\nRUN echo\n");
     place.build(&[]).ok();
@@ -471,8 +471,8 @@ fn asking_writes_nothing_and_runs_nothing() {
 
 #[test]
 fn the_value_of_a_secret_is_never_told() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile("FROM base\nRUN --mount=type=secret,id=key cat /run/secrets/key | wc -c > /n\n");

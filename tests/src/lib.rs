@@ -48,7 +48,7 @@ pub fn has_users() -> bool {
 }
 
 /// Whether this process may make containers: it is root, or `lapstrake doctor` says that it works without.
-pub fn is_root() -> bool {
+pub fn can_run_containers() -> bool {
     static CAN_RUN: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     *CAN_RUN.get_or_init(|| rustix::process::geteuid().is_root() || Place::new().run(["doctor"]).code == 0)
 }

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lapstrake_tests::{Place, find_program, is_root, skip};
+use lapstrake_tests::{Place, can_run_containers, find_program, skip};
 use listing::{Listing, Loses, assert_same, list};
 
 /// Tar's times are whole seconds here, and it has no way to write some attributes.
@@ -85,7 +85,7 @@ fn unpacked_by_umoci(dir: &Path, bundle: &Path) -> PathBuf {
 
 #[test]
 fn a_context_through_copies_and_merges_to_a_directory() {
-    if !is_root() {
+    if !can_run_containers() {
         skip!("devices and owners need root");
     }
     let place = Place::new();
@@ -119,7 +119,7 @@ fn a_context_through_copies_and_merges_to_a_directory() {
 
 #[test]
 fn an_image_as_other_programs_unpack_it() {
-    if !is_root() {
+    if !can_run_containers() {
         skip!("devices and owners need root");
     }
     let (Some(_), Some(_)) = (find_program("skopeo"), find_program("umoci")) else {
@@ -155,7 +155,7 @@ fn an_image_as_other_programs_unpack_it() {
 
 #[test]
 fn an_image_that_gnu_tar_packed() {
-    if !is_root() {
+    if !can_run_containers() {
         skip!("devices and owners need root");
     }
     let place = Place::new();
@@ -234,8 +234,8 @@ const BEFORE: &str = "
 
 #[test]
 fn what_a_command_changes_is_the_same_in_every_form() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let script = |name: &str, text: &str| {
@@ -320,8 +320,8 @@ fn what_a_command_changes_is_the_same_in_every_form() {
 /// such into the other, twice as long.
 #[test]
 fn paths_that_are_deeper_than_the_kernel_takes() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let deep = vec!["level-of-the-tree-01"; 193].join("/");
@@ -388,8 +388,8 @@ fn paths_that_are_deeper_than_the_kernel_takes() {
 
 #[test]
 fn large_files_with_holes_stay_that_way() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile(
@@ -404,8 +404,8 @@ fn large_files_with_holes_stay_that_way() {
 
 #[test]
 fn a_directory_of_a_hundred_thousand_files() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     place.dockerfile(
@@ -422,8 +422,8 @@ fn a_directory_of_a_hundred_thousand_files() {
 
 #[test]
 fn a_merge_copies_no_file() {
-    if !is_root() {
-        skip!("containers need root");
+    if !can_run_containers() {
+        skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
     let mut text = "FROM base\n".to_owned();
