@@ -90,7 +90,7 @@ fn without_a_tool_there_is_one_warning_if_something_ran() {
         skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
-    let warning = "neither pasta nor slirp4netns is installed";
+    let warning = "neither pasta nor slirp4netns can be used";
     place.dockerfile(&format!("{NAMESPACE}RUN echo second\nRUN echo third\n"));
     let ran = build_without_tools(&place, &[]).ok();
     assert_eq!(ran.stderr.matches(warning).count(), 1, "{}", ran.stderr);

@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::{Finding, Question};
+use crate::exec::tun_is_usable;
 use crate::rootless::find_program;
 
 /// The findings.
@@ -36,7 +37,7 @@ pub(super) fn findings(question: &Question) -> Vec<Finding> {
 
 fn sandbox_network(find: &dyn Fn(&str) -> Option<std::path::PathBuf>) -> Finding {
     let name = "sandbox network";
-    let tun = Path::new("/dev/net/tun").exists();
+    let tun = tun_is_usable();
     match (find("pasta"), find("slirp4netns")) {
         (Some(path), _) | (None, Some(path)) if tun => Finding::ok(name, path.display().to_string()),
         (None, None) => Finding::limited(
@@ -47,10 +48,12 @@ fn sandbox_network(find: &dyn Fn(&str) -> Option<std::path::PathBuf>) -> Finding
         .remedy("sudo apt-get install passt (or slirp4netns)"),
         _ => Finding::limited(
             name,
-            "there is no /dev/net/tun",
+            "this user cannot open /dev/net/tun",
             "commands are in this machine's network instead of one of their own",
         )
-        .remedy("sudo modprobe tun; in a container, start it with --device /dev/net/tun"),
+        .remedy(
+            "sudo modprobe tun && sudo chmod 0666 /dev/net/tun; in a container, start it with --device /dev/net/tun",
+        ),
     }
 }
 

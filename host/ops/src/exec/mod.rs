@@ -38,6 +38,7 @@ pub use cancel::CancelToken;
 pub(crate) use cgroup::hierarchies;
 pub use error::{Errno, ExecError, ProgramError, SetupError};
 pub use helper::helper_main;
+pub(crate) use network::tun_is_usable;
 pub use network::{NetworkTool, NetworkTools};
 pub use request::{
     ExecRequest, ExecStatus, Exit, MountSource, Network, Output, PreparedMount, RootMount, Stream,

@@ -260,8 +260,8 @@ pub enum Warning {
     NoSeccomp,
     /// No program can connect a network of its own.
     #[error(
-        "neither pasta nor slirp4netns is installed: commands run in this machine's network (install the package \
-         `passt` to isolate them, or write `sandbox = \"host\"` under `[network]` to have it so)"
+        "neither pasta nor slirp4netns can be used here: commands run in this machine's network (lapstrake doctor says \
+         what is missing; `sandbox = \"host\"` under `[network]` in the configuration file wants it so)"
     )]
     HostNetwork,
     /// The command has loopback only.

@@ -39,7 +39,7 @@ fn with_each_tool(mut test: impl FnMut(NetworkTool, &Runner)) {
     for tool in NetworkTool::ALL {
         match with_tool(tool) {
             Some(runner) => test(tool, &runner),
-            None => println!("skipped: no {}", tool.program()),
+            None => eprintln!("skipped: no {}", tool.program()),
         }
     }
 }
@@ -109,7 +109,7 @@ fn there_is_a_way_out_of_version_6() {
         return;
     }
     if std::net::UdpSocket::bind("[fd77::1]:0").is_err() {
-        return println!("skipped: no IPv6");
+        return eprintln!("skipped: no IPv6");
     }
     with_each_tool(|tool, runner| {
         // slirp4netns gives the address away in its own time. The sending side stays open, for pasta of 2023
@@ -229,7 +229,7 @@ fn privileged_commands_and_other_runtimes_have_it_from_the_start() {
                 let loopback = Step::sh("ls /sys/class/net").with(|r| r.network = Network::Loopback);
                 assert_eq!(succeed(loopback, &runner).stdout, "lo\n");
             }
-            None => println!("skipped: no runc"),
+            None => eprintln!("skipped: no runc"),
         }
     });
 }
@@ -349,9 +349,9 @@ fn engine() {
     let tool = NetworkTool::ALL.into_iter().find(|t| tool == t.program());
     let runner = runner_with(tools(tool), Runtime::BuiltIn);
     let step = isolated(CONNECTED);
-    println!("dir={}", step.dir.path().display());
+    eprintln!("dir={}", step.dir.path().display());
     let mut output = |output: lapstrake_ops::exec::Output<'_>| {
-        println!("said {}", String::from_utf8_lossy(output.data));
+        eprintln!("said {}", String::from_utf8_lossy(output.data));
     };
     let _ = runner.run(&step.request, &mut output, &CancelToken::new().unwrap());
 }

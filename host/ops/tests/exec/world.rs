@@ -68,7 +68,7 @@ pub fn enter(test: &str, resolver: &str) -> bool {
         return true;
     }
     if let Some(reason) = missing() {
-        println!("skipped: {reason}");
+        eprintln!("skipped: {reason}");
         return false;
     }
     let directory = tempfile::tempdir().unwrap();
@@ -92,7 +92,7 @@ pub fn enter(test: &str, resolver: &str) -> bool {
         .output()
         .unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    println!("{}\n{}", text(&output.stdout), text(&output.stderr));
+    eprintln!("{}\n{}", text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{test}, inside: {}", output.status);
     assert!(
         text(&output.stdout).contains("1 passed"),

@@ -68,8 +68,12 @@ pub struct NetworkTools {
 }
 
 impl NetworkTools {
-    /// Looks for a tool.
+    /// Looks for a tool. Without a usable /dev/net/tun none would connect anything, and it counts as missing, unless it
+    /// is the only one that may be: then it says itself what is wrong.
     pub(crate) fn find(&self) -> Option<FoundTool> {
+        if self.only.is_none() && !tun_is_usable() {
+            return None;
+        }
         let wanted = NetworkTool::ALL
             .into_iter()
             .filter(|tool| self.only.is_none_or(|only| only == *tool));
@@ -78,6 +82,11 @@ impl NetworkTools {
             Some(FoundTool { tool, program })
         })
     }
+}
+
+/// Whether this process may make network interfaces of its own, as both tools do in a command's network.
+pub(crate) fn tun_is_usable() -> bool {
+    rustix::fs::access("/dev/net/tun", Access::READ_OK | Access::WRITE_OK).is_ok()
 }
 
 /// A tool that is on this machine.
