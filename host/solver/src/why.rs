@@ -2,7 +2,10 @@
 //! Knows nothing of what the steps do, and has no words for what it finds.
 
 mod cause;
+mod content;
 mod explain;
+mod reason;
+mod stand;
 
 use lapstrake_llb::{Definition, Digest, Edge};
 use serde::Serialize;
