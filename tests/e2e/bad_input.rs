@@ -124,9 +124,6 @@ fn an_unknown_option_of_the_command() {
     place
         .run(["build", "context", "--jobs", "0"])
         .fails(2, &["--jobs"]);
-    place
-        .run(["build", "https://example.com/a.git"])
-        .fails(2, &["git context"]);
 }
 
 #[test]

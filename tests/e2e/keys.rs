@@ -54,7 +54,7 @@ fn a_cached_build_opens_no_layer_and_no_file_of_the_context() {
         .file("not-copied", "3");
     place.build(&[]).ok();
     // A file that was written just before it was read is read once more.
-    std::thread::sleep(std::time::Duration::from_millis(2100));
+    std::thread::sleep(std::time::Duration::from_millis(3100));
     place.build(&[]).ok();
     let (layers, context) = (
         Opened::below(&place.state().join("layers")),

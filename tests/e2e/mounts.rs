@@ -235,9 +235,6 @@ fn a_real_ssh_agent_is_asked_and_gives_no_key() {
         skip!("no OpenSSH client");
     };
     let place = Place::new();
-    if !place.run(["build", "--help"]).stdout.contains("--ssh") {
-        skip!("the program has no --ssh");
-    }
     let (key, socket) = (place.path("key"), place.path("agent.sock"));
     let made = Command::new(keygen)
         .args(["-q", "-t", "ed25519", "-N", "", "-C", "lapstrake-test-key", "-f"])
@@ -263,7 +260,7 @@ fn a_real_ssh_agent_is_asked_and_gives_no_key() {
     place.dockerfile(
         "FROM base\nCOPY client /\n\
          RUN --mount=type=ssh ssh-add -L > /keys && stat -c '%a %u' $SSH_AUTH_SOCK > /1\n\
-         RUN --mount=type=ssh,id=none echo ${SSH_AUTH_SOCK:-nothing} > /2\n\
+         RUN --mount=type=ssh,id=none test ! -e $SSH_AUTH_SOCK && echo nothing > /2\n\
          RUN --mount=type=ssh,mode=0666,uid=7,target=/s stat -c '%a %u' /s > /3\n",
     );
     let spec = format!("default={}", socket.display());

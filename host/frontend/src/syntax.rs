@@ -95,7 +95,7 @@ fn json(text: &[u8], first_line: u32) -> Option<SyntaxLine> {
     let start = match object.syntax {
         // A value without escapes is a part of the text.
         Cow::Borrowed(value) => {
-            let before = &text[..offset(text.as_bytes(), value.as_bytes())];
+            let before = &text[..offset(text.as_bytes(), value.trim_ascii_start().as_bytes())];
             let column = before.rsplit('\n').next().map_or(0, str::len) + 1;
             let line = first_line + before.matches('\n').count() as u32;
             Position {
@@ -191,6 +191,7 @@ mod tests {
             found("{\"x\": [1],\n\t\"syntax\": \"a/b c\", \"syntaxes\": null}"),
             expected("a/b", "c", 2, 13, 16)
         );
+        assert_eq!(found("{\"syntax\": \"  a b\"}"), expected("a", "b", 1, 15, 16));
         assert_eq!(found("{\"syntax\": \"a\\u002fb\"}").0, "a/b");
     }
 

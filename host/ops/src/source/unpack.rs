@@ -37,16 +37,22 @@ impl Unpacking<'_> {
         let _guard = self.fetcher.lock_blob(&digest, self.progress)?;
         if store.has_blob(&digest) {
             let draft = store.new_layer()?;
-            let failure = match self.extract(blob, store.open_blob(&digest)?, &draft) {
-                Ok(()) => return Ok(draft),
-                Err(Error::Cancelled) => return Err(Error::Cancelled),
-                Err(error) => error,
-            };
-            match store.open_blob_verified(&digest) {
-                // It was damaged on disk, and is no longer in the store: it is fetched anew.
-                Err(lapstrake_store::Error::CorruptBlob { .. }) => {}
-                Ok(_) => return Err(failure),
+            let failure = match store.open_blob(&digest) {
+                Ok(file) => match self.extract(blob, file, &draft) {
+                    Ok(()) => return Ok(draft),
+                    Err(Error::Cancelled) => return Err(Error::Cancelled),
+                    Err(error) => Some(error),
+                },
+                Err(lapstrake_store::Error::CorruptBlob { .. }) => None,
                 Err(error) => return Err(error.into()),
+            };
+            if let Some(failure) = failure {
+                match store.open_blob_verified(&digest) {
+                    // It was damaged on disk, and is no longer in the store: it is fetched anew.
+                    Err(lapstrake_store::Error::CorruptBlob { .. }) => {}
+                    Ok(_) => return Err(failure),
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
         match self.fetch_and_extract(blob, true) {

@@ -1,6 +1,6 @@
 //! Networks of commands' own.
 
-use std::io::BufRead;
+use std::io::{BufRead, Write};
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
@@ -349,9 +349,10 @@ fn engine() {
     let tool = NetworkTool::ALL.into_iter().find(|t| tool == t.program());
     let runner = runner_with(tools(tool), Runtime::BuiltIn);
     let step = isolated(CONNECTED);
-    eprintln!("dir={}", step.dir.path().display());
+    let said = |text: String| writeln!(std::io::stdout(), "{text}").unwrap();
+    said(format!("dir={}", step.dir.path().display()));
     let mut output = |output: lapstrake_ops::exec::Output<'_>| {
-        eprintln!("said {}", String::from_utf8_lossy(output.data));
+        said(format!("said {}", String::from_utf8_lossy(output.data)));
     };
     let _ = runner.run(&step.request, &mut output, &CancelToken::new().unwrap());
 }
