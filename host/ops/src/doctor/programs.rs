@@ -127,7 +127,7 @@ fn docker_engine(host: Option<&OsStr>) -> Finding {
         Err(error) => Finding::limited(
             name,
             format!("cannot be reached at {}: {error}", socket.display()),
-            "--load does not work; -o type=docker writes an archive for `docker load`",
+            "what -o type=docker writes cannot be given to it with `docker load` here",
         )
         .remedy("start one, or name its socket in DOCKER_HOST=unix://PATH; for its group: sudo usermod -aG docker $USER"),
     }
