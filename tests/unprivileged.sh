@@ -45,6 +45,9 @@ as() {
     )
 }
 
+# As udev has it: what the programs for networks open, as any user.
+[ ! -c /dev/net/tun ] || chmod 0666 /dev/net/tun
+
 as $without test -x "$root/target/$profile/lapstrake" || skip "other users cannot reach $root/target/$profile"
 
 # The compiled tests: path of the source and of the program.

@@ -47,6 +47,9 @@ const NONE: [&str; 2] = ["--network", "none"];
 
 #[test]
 fn a_command_gets_what_the_specification_says() {
+    if !lapstrake_tests::is_root() {
+        skip!("devices need root");
+    }
     if !can_run_containers() {
         skip!("containers do not work here: see lapstrake doctor");
     }

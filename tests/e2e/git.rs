@@ -293,6 +293,9 @@ fn errors_say_what_and_what_to_do() {
         add(&place, &address);
         place.build(&[]).fails(code, &texts);
     }
+    if !lapstrake_tests::is_root() {
+        skip!("without PATH, the programs that map ids are not found either");
+    }
     add(&place, &url);
     let mut command = place.command();
     command

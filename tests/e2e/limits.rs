@@ -22,6 +22,9 @@ fn says(ran: &Ran, text: &str) {
 
 #[test]
 fn a_command_that_takes_too_much_memory_is_killed_and_that_is_said() {
+    if !lapstrake_tests::is_root() {
+        skip!("control groups need root here");
+    }
     if !can_run_containers() {
         skip!("containers do not work here: see lapstrake doctor");
     }
@@ -36,6 +39,9 @@ fn a_command_that_takes_too_much_memory_is_killed_and_that_is_said() {
 
 #[test]
 fn processors_are_those_that_were_given() {
+    if !lapstrake_tests::is_root() {
+        skip!("control groups need root here");
+    }
     if !can_run_containers() {
         skip!("containers do not work here: see lapstrake doctor");
     }
@@ -82,6 +88,9 @@ fn what_cannot_be_limited_is_a_warning_and_what_makes_no_sense_an_error() {
 
 #[test]
 fn ulimits_shared_memory_and_a_parent_group() {
+    if !lapstrake_tests::is_root() {
+        skip!("control groups need root here");
+    }
     if !can_run_containers() {
         skip!("containers do not work here: see lapstrake doctor");
     }
@@ -113,6 +122,9 @@ fn ulimits_shared_memory_and_a_parent_group() {
 
 #[test]
 fn set_user_id_programs_work_unless_the_configuration_says_otherwise() {
+    if !lapstrake_tests::has_users() {
+        skip!("other users in containers need root or subordinate ids");
+    }
     if !can_run_containers() {
         skip!("containers do not work here: see lapstrake doctor");
     }

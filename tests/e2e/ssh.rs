@@ -120,6 +120,9 @@ impl Drop for Server {
 
 #[test]
 fn a_repository_by_ssh_needs_an_agent_and_a_host_that_stays_the_same() {
+    if !lapstrake_tests::is_root() {
+        skip!("a server that root logs in to needs root");
+    }
     if !can_run_containers() {
         skip!("sshd needs root");
     }

@@ -47,6 +47,11 @@ pub fn has_users() -> bool {
     })
 }
 
+/// Whether this process is root: may make devices and control groups, and start servers that others log in to.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 /// Whether this process may make containers: it is root, or `lapstrake doctor` says that it works without.
 pub fn can_run_containers() -> bool {
     static CAN_RUN: std::sync::OnceLock<bool> = std::sync::OnceLock::new();

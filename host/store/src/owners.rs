@@ -72,11 +72,25 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     if found == SINGLE && !own.is_empty() && is_own(root)? {
         return write(root, &own);
     }
+    // Nobody's files are there yet: it was only begun.
+    if is_without_layers(root) {
+        return match own.is_empty() {
+            true => fs::remove_file(&path).map_err(Error::io("remove", &path)),
+            false => write(root, &own),
+        };
+    }
     Err(Error::OtherOwners {
         path: root.to_owned(),
         found: describe(&found),
         own: describe(&own),
     })
+}
+
+fn is_without_layers(root: &Path) -> bool {
+    match fs::read_dir(root.join("layers")) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
 }
 
 fn is_own(root: &Path) -> Result<bool> {

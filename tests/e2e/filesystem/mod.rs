@@ -85,6 +85,9 @@ fn unpacked_by_umoci(dir: &Path, bundle: &Path) -> PathBuf {
 
 #[test]
 fn a_context_through_copies_and_merges_to_a_directory() {
+    if !lapstrake_tests::is_root() {
+        skip!("the fixture has devices, which need root");
+    }
     if !can_run_containers() {
         skip!("devices and owners need root");
     }
@@ -119,6 +122,9 @@ fn a_context_through_copies_and_merges_to_a_directory() {
 
 #[test]
 fn an_image_as_other_programs_unpack_it() {
+    if !lapstrake_tests::is_root() {
+        skip!("the fixture has devices, which need root");
+    }
     if !can_run_containers() {
         skip!("devices and owners need root");
     }
@@ -155,6 +161,9 @@ fn an_image_as_other_programs_unpack_it() {
 
 #[test]
 fn an_image_that_gnu_tar_packed() {
+    if !lapstrake_tests::is_root() {
+        skip!("the fixture has devices, which need root");
+    }
     if !can_run_containers() {
         skip!("devices and owners need root");
     }
@@ -234,6 +243,9 @@ const BEFORE: &str = "
 
 #[test]
 fn what_a_command_changes_is_the_same_in_every_form() {
+    if !lapstrake_tests::is_root() {
+        skip!("the fixture has devices, which need root");
+    }
     if !can_run_containers() {
         skip!("containers do not work here: see lapstrake doctor");
     }

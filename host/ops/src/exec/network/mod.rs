@@ -74,6 +74,11 @@ impl NetworkTools {
         if self.only.is_none() && !tun_is_usable() {
             return None;
         }
+        self.search()
+    }
+
+    /// Looks for the programs.
+    fn search(&self) -> Option<FoundTool> {
         let wanted = NetworkTool::ALL
             .into_iter()
             .filter(|tool| self.only.is_none_or(|only| only == *tool));
@@ -194,7 +199,7 @@ mod tests {
         };
         let found = |only| {
             let path = none.path.clone();
-            NetworkTools { only, path }.find().map(|found| found.tool)
+            NetworkTools { only, path }.search().map(|found| found.tool)
         };
         assert_eq!(found(None), None);
         make(NetworkTool::Slirp4netns, 0o755);
