@@ -15,8 +15,12 @@ pub(super) enum Protocol {
 /// The address of a repository on another machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
-    /// As git takes it.
+    /// In full, with a password that may be in it: what tells one repository from another.
     pub(super) url: String,
+    /// As git gets it, on a command line that all users can read: without passwords.
+    pub(super) given: String,
+    /// User and password by HTTP, `user:password`.
+    pub(super) login: Option<Vec<u8>>,
     /// As it may be shown.
     pub(super) shown: String,
     pub(super) protocol: Protocol,
@@ -55,8 +59,11 @@ impl Address {
         if host.is_empty() || host.starts_with('-') || authority.starts_with('-') {
             return Err(refused());
         }
+        let (given, login) = without_password(text, protocol);
         Ok(Self {
             url: text.to_owned(),
+            given,
+            login,
             shown: redact(text),
             protocol,
             host: host.to_ascii_lowercase(),
@@ -109,9 +116,89 @@ impl Address {
     }
 }
 
+/// An address without its password, and what was taken out, decoded: by HTTP the user too, as it may be a token. A user alone
+/// is not a login: git would ask for the password.
+fn without_password(text: &str, protocol: Protocol) -> (String, Option<Vec<u8>>) {
+    let found = text.split_once("://").and_then(|(scheme, rest)| {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (login, _) = rest[..end].rsplit_once('@')?;
+        Some((scheme, login, &rest[login.len() + 1..]))
+    });
+    let Some((scheme, login, rest)) = found else {
+        return (text.to_owned(), None);
+    };
+    let (user, password) = match login.split_once(':') {
+        Some((user, password)) => (user, Some(password)),
+        None => (login, None),
+    };
+    match protocol {
+        // No password is ever given to ssh.
+        Protocol::Ssh => (format!("{scheme}://{user}@{rest}"), None),
+        Protocol::Git => (format!("{scheme}://{rest}"), None),
+        Protocol::Http => {
+            let login = password.map(|password| [&decoded(user)[..], b":", &decoded(password)].concat());
+            (format!("{scheme}://{rest}"), login)
+        }
+    }
+}
+
+/// Reads `%41` as `A`.
+fn decoded(text: &str) -> Vec<u8> {
+    let digit = |at: usize| {
+        let byte = text.as_bytes().get(at)?;
+        u8::try_from(char::from(*byte).to_digit(16)?).ok()
+    };
+    let mut bytes = Vec::new();
+    let mut at = 0;
+    while let Some(byte) = text.as_bytes().get(at) {
+        match (*byte == b'%')
+            .then(|| digit(at + 1).zip(digit(at + 2)))
+            .flatten()
+        {
+            Some((high, low)) => {
+                bytes.push(high << 4 | low);
+                at += 3;
+            }
+            None => {
+                bytes.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn git_gets_no_password() {
+        let read = |text: &str| {
+            let address = Address::parse(text).unwrap();
+            let login = address.login.map(|login| String::from_utf8(login).unwrap());
+            (address.given, login)
+        };
+        let plain = |text: &str| (text.to_owned(), None);
+        assert_eq!(
+            read("https://me:p%40w%3a%zz@h:8/a@b.git"),
+            ("https://h:8/a@b.git".into(), Some("me:p@w:%zz".into()))
+        );
+        assert_eq!(
+            read("http://token:@h/a"),
+            ("http://h/a".into(), Some("token:".into()))
+        );
+        assert_eq!(
+            read("https://a@b:c@h"),
+            ("https://h".into(), Some("a@b:c".into()))
+        );
+        assert_eq!(read("https://token@h/a"), plain("https://h/a"));
+        assert_eq!(read("https://h/a@b"), plain("https://h/a@b"));
+        assert_eq!(read("ssh://git@h:22/a"), plain("ssh://git@h:22/a"));
+        assert_eq!(read("ssh://git:pw@h:22/a"), plain("ssh://git@h:22/a"));
+        assert_eq!(read("git@h:a/b.git"), plain("git@h:a/b.git"));
+        assert_eq!(read("git://me:pw@h/a"), plain("git://h/a"));
+    }
 
     #[test]
     fn protocols_and_hosts() {

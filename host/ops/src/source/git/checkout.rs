@@ -5,7 +5,7 @@ use std::fs::{self, FileTimes};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
@@ -103,6 +103,11 @@ impl Mirror<'_> {
     /// Makes a repository of a directory that a commit was checked out to: with that commit and nothing before it.
     pub(super) fn keep_git_dir(&self, commit: &Commit, directory: &Path) -> Result<()> {
         let git_dir = directory.join(".git");
+        // Before anything is written.
+        let name = match commit.name.as_deref().filter(|name| name.starts_with("refs/")) {
+            Some(name) => Some(inside(name, &self.git.address.shown)?),
+            None => None,
+        };
         let make = |name: &str| {
             let path = git_dir.join(name);
             fs::create_dir_all(&path).map_err(failed(&path))
@@ -126,6 +131,7 @@ impl Mirror<'_> {
         run.input = objects;
         self.git.local(&run.within(&self.path))?;
         let write = |name: &str, text: &str| {
+            let name = inside(name, &self.git.address.shown)?;
             let path = git_dir.join(name);
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent).map_err(failed(parent))?;
@@ -136,7 +142,7 @@ impl Mirror<'_> {
         write("HEAD", &format!("{id}\n"))?;
         write("shallow", &format!("{id}\n"))?;
         write("config", &config(&self.git.address.shown, id))?;
-        if let Some(name) = commit.name.as_deref().filter(|name| name.starts_with("refs/")) {
+        if let Some(name) = name {
             write(name, &format!("{}\n", commit.tag.as_ref().unwrap_or(id)))?;
         }
         // Without what `stat` says of the files, which is another thing every time.
@@ -149,6 +155,16 @@ impl Mirror<'_> {
         })?;
         Ok(())
     }
+}
+
+/// A name that is also a path below the directory that it is joined to, else an error.
+fn inside<'n>(name: &'n str, remote: &str) -> Result<&'n str, GitError> {
+    let normal = |part| matches!(part, Component::Normal(_));
+    let safe = !name.is_empty() && !name.contains('\0') && Path::new(name).components().all(normal);
+    safe.then_some(name).ok_or_else(|| GitError::BadName {
+        remote: remote.to_owned(),
+        name: name.to_owned(),
+    })
 }
 
 fn config(remote: &str, id: &str) -> String {
@@ -264,7 +280,12 @@ fn set(path: &Path, mode: u32, seconds: i64) -> Result<(), GitError> {
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use super::super::address::Address;
+    use super::super::command::{Access, Git};
     use super::*;
+    use crate::error::Error;
+    use crate::source::progress::Quiet;
+    use crate::source::remote::RemoteOptions;
 
     #[test]
     fn gitlinks() {
@@ -275,6 +296,53 @@ mod tests {
         );
         assert_eq!(gitlink(b"100644 abc 0\tx"), None);
         assert_eq!(gitlink(b""), None);
+    }
+
+    #[test]
+    fn names_stay_inside() {
+        for good in ["HEAD", "refs/heads/main", "refs/heads/a..b"] {
+            assert_eq!(inside(good, "r").unwrap(), good);
+        }
+        for bad in [
+            "",
+            "/etc/passwd",
+            "../x",
+            "refs/../../../../etc/passwd",
+            "refs/heads/..",
+            "./x",
+            "refs/a\0b",
+        ] {
+            let error = inside(bad, "r").unwrap_err();
+            assert!(
+                matches!(&error, GitError::BadName { name, .. } if name == bad),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_for_a_name_that_leads_out() {
+        let (directory, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let address = Address::parse("https://h/x.git").unwrap();
+        let git = Git {
+            options: &RemoteOptions::default(),
+            progress: &Quiet,
+            address: &address,
+            home: home.path(),
+            access: &Access::default(),
+        };
+        let mirror = Mirror {
+            path: home.path().join("none"),
+            git,
+        };
+        let commit = Commit {
+            id: "a".repeat(40),
+            tag: None,
+            name: Some("refs/../../../x".to_owned()),
+        };
+        let error = mirror.keep_git_dir(&commit, directory.path()).unwrap_err();
+        assert!(matches!(error, Error::Git(GitError::BadName { .. })), "{error}");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -210,6 +210,8 @@ impl Git<'_> {
                 format!("http.{scope}.extraHeader"),
                 format!("Authorization: {header}"),
             ));
+            // git would send the header to wherever it is led.
+            settings.push(("http.followRedirects".to_owned(), "false".to_owned()));
         }
         command.env("GIT_CONFIG_COUNT", settings.len().to_string());
         for (index, (name, value)) in settings.into_iter().enumerate() {
@@ -281,7 +283,7 @@ impl Git<'_> {
                 .rsplit('\r')
                 .next()
                 .unwrap_or_default();
-            let line = line.replace(&self.address.url, &self.address.shown);
+            let line = line.replace(&self.address.given, &self.address.shown);
             if line.is_empty() {
                 continue;
             }
@@ -351,6 +353,10 @@ pub(super) fn explain(address: &Address, message: &str) -> GitError {
         "REMOTE HOST IDENTIFICATION HAS CHANGED",
     ]) {
         return GitError::HostKey { remote, message };
+    }
+    // What is not followed: see `give_access`.
+    if has(&["returned error: 30"]) {
+        return GitError::Redirected { remote, message };
     }
     if has(&[
         "Authentication failed",
@@ -430,6 +436,10 @@ mod tests {
         assert!(matches!(
             kind("Host key verification failed.\nfatal: Could not read from remote repository."),
             GitError::HostKey { .. }
+        ));
+        assert!(matches!(
+            kind("fatal: unable to access 'https://h/x.git/': The requested URL returned error: 302"),
+            GitError::Redirected { .. }
         ));
         assert!(matches!(kind("fatal: bad object"), GitError::Failed { .. }));
         assert_eq!(last_lines("a\n\nb \n"), "a; b");

@@ -66,6 +66,22 @@ pub enum GitError {
         /// What it is like.
         close: Vec<String>,
     },
+    /// A ref has a name that leads out of a repository.
+    #[error("{remote} has a ref with the name {name:?}, which git does not allow")]
+    BadName {
+        /// The repository.
+        remote: String,
+        /// The name.
+        name: String,
+    },
+    /// The server leads to another address, and a token or a password is not for that one.
+    #[error("the server of {remote} redirects to another address: {message}")]
+    Redirected {
+        /// The repository.
+        remote: String,
+        /// What git says.
+        message: String,
+    },
     /// The repository has no commit at all.
     #[error("{remote} has no commits")]
     Empty {
@@ -154,6 +170,7 @@ impl GitError {
             Self::Protocol { .. }
                 | Self::NoRef { .. }
                 | Self::NoCommit { .. }
+                | Self::Redirected { .. }
                 | Self::Empty { .. }
                 | Self::Checksum { .. }
                 | Self::NoDirectory { .. }
@@ -172,6 +189,10 @@ impl GitError {
             Self::Unauthorized { .. } => {
                 "by https give a token with --secret id=GIT_AUTH_TOKEN (or GIT_AUTH_TOKEN.<host>); by ssh give an \
                  agent with --ssh default; a private repository may look like one that is not there"
+            }
+            Self::Redirected { .. } => {
+                "no token or password goes to an address that a server leads to: write the one that the repository \
+                 has now; it may have been renamed, or need https or .git at its end"
             }
             Self::NoRepository { .. } => {
                 "check the address; a private repository needs --secret id=GIT_AUTH_TOKEN"

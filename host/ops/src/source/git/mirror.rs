@@ -99,6 +99,7 @@ impl<'a> Mirror<'a> {
             error @ (GitError::Unauthorized { .. }
             | GitError::Unreachable { .. }
             | GitError::HostKey { .. }
+            | GitError::Redirected { .. }
             | GitError::NoRepository { .. })
                 if !says_nothing_of_repository(&first) =>
             {
@@ -152,7 +153,7 @@ impl<'a> Mirror<'a> {
             "--force",
             "--no-write-fetch-head",
         ];
-        let end = ["--", &self.git.address.url];
+        let end = ["--", &self.git.address.given];
         let arguments = start.iter().chain(options).chain(end.iter()).copied();
         let specs = specs.iter().map(String::as_str);
         let mut run = Run::of(arguments.chain(specs)).within(&self.path);

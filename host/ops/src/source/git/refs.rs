@@ -28,10 +28,28 @@ pub(super) fn is_id(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Reads the output of `git ls-remote`. Lines of other forms are left out.
+/// Whether a text is the whole name of a ref, by the rules of `git check-ref-format`. Names become paths: what a server says
+/// is one MUST pass this before it is used. No part may begin with a dash either.
+pub(super) fn is_name(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("refs/") else {
+        return false;
+    };
+    let good_part =
+        |part: &str| !(part.is_empty() || part.starts_with(['.', '-']) || part.ends_with(".lock"));
+    let bad_letter = |c: char| c.is_control() || matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\');
+    rest.split('/').all(good_part)
+        && !matches!(rest, "heads" | "tags")
+        && !text.contains(bad_letter)
+        && !text.contains("..")
+        && !text.contains("@{")
+        && !text.ends_with('.')
+}
+
+/// Reads the output of `git ls-remote`. Lines of other forms are left out, and names that no ref can have.
 pub(super) fn read(output: &str) -> Vec<Listed> {
     let lines = output.lines().filter_map(|line| line.split_once('\t'));
-    let listed = lines.filter(|(object, _)| is_id(object));
+    let good = |name: &str| name == "HEAD" || is_name(name.strip_suffix("^{}").unwrap_or(name));
+    let listed = lines.filter(|(object, name)| is_id(object) && good(name));
     listed
         .map(|(object, name)| Listed {
             object: object.to_owned(),
@@ -44,7 +62,7 @@ pub(super) fn read(output: &str) -> Vec<Listed> {
 pub(super) fn head_branch(output: &str) -> Option<String> {
     let lines = output.lines().filter_map(|line| line.strip_prefix("ref: "));
     let names = lines.filter_map(|line| line.strip_suffix("\tHEAD"));
-    names.map(str::to_owned).next()
+    names.map(str::to_owned).next().filter(|name| is_name(name))
 }
 
 /// The patterns with which a server is asked for a name.
@@ -187,6 +205,65 @@ mod tests {
             (id('a'), Some("refs/heads/trunk"))
         );
         assert_eq!(choose("", ""), None);
+    }
+
+    #[test]
+    fn names_that_no_ref_can_have_are_not_there() {
+        for good in [
+            "refs/heads/main",
+            "refs/tags/v1.2.3",
+            "refs/pull/1/head",
+            "refs/heads/a-b/ü@c",
+            "refs/x",
+        ] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in [
+            "",
+            "HEAD",
+            "main",
+            "refs",
+            "refs/",
+            "refs/heads",
+            "refs/heads/",
+            "/refs/heads/x",
+            "refs//x",
+            "refs/heads//x",
+            "refs/../../../../etc/passwd",
+            "refs/heads/../../config",
+            "refs/heads/a..b",
+            "refs/heads/.",
+            "refs/heads/.x",
+            "refs/heads/x.",
+            "refs/heads/-x",
+            "refs/heads/x.lock",
+            "refs/heads/x.lock/y",
+            "refs/heads/x\ry",
+            "refs/heads/x\u{7f}",
+            "refs/heads/x\0",
+            "refs/heads/x y",
+            "refs/heads/x~1",
+            "refs/heads/x^",
+            "refs/heads/x:y",
+            "refs/heads/x?",
+            "refs/heads/*",
+            "refs/heads/x[",
+            "refs/heads/x\\y",
+            "refs/heads/@{1}",
+        ] {
+            assert!(!is_name(bad), "{bad:?}");
+            let output = format!("ref: {bad}\tHEAD\n{}\tHEAD\n{0}\t{bad}\n", id('a'));
+            assert_eq!(head_branch(&output), None, "{bad:?}");
+            // It stands for no branch; the commit is that of HEAD.
+            assert_eq!(
+                choose("", &output).unwrap().name.as_deref(),
+                Some("HEAD"),
+                "{bad:?}"
+            );
+            if !matches!(bad, "" | "HEAD") {
+                assert_eq!(choose(bad, &output), None, "{bad:?}");
+            }
+        }
     }
 
     #[test]
