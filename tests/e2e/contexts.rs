@@ -210,6 +210,77 @@ fn a_hostile_archive_on_standard_input_stays_in_its_folder() {
 }
 
 #[test]
+fn links_of_an_archive_on_standard_input_are_followed_inside_of_it_only() {
+    let place = Place::new();
+    let canary = place.path("canary");
+    std::fs::write(&canary, "FROM scratch\nCANARY\n").unwrap();
+    let linked = |name: &str, target: &std::path::Path, files: &[(&str, &str)]| {
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut link = tar::Header::new_ustar();
+        link.set_entry_type(tar::EntryType::Symlink);
+        link.set_size(0);
+        tar.append_link(&mut link, name, target).unwrap();
+        let mut data = tar.into_inner().unwrap();
+        // Without the two blocks at its end the other archive goes on.
+        data.truncate(512);
+        data.extend(archive(files));
+        data
+    };
+    let up = std::path::Path::new("../../../../../../../..").join(canary.strip_prefix("/").unwrap());
+    for target in [&canary, &up] {
+        for (name, more) in [("Dockerfile", &[][..]), ("Other", &["-f", "Other"])] {
+            let arguments = [&["-"][..], more].concat();
+            let ran = with_input(&place, &linked(name, target, &[("f", "x")]), &arguments);
+            let ran = ran.fails(1, &[&format!("there is no build file {name} of standard input")]);
+            assert!(!ran.stderr.contains("CANARY"), "{}", ran.stderr);
+        }
+    }
+    let whole = canary.to_str().unwrap();
+    with_input(&place, &archive(&[("f", "x")]), &["-", "-f", whole]).fails(1, &["there is no build file"]);
+    // Its ignore file's link: what the file outside says has no effect.
+    std::fs::write(&canary, "f\n").unwrap();
+    let files = [("Dockerfile", "FROM scratch\nCOPY . /\n"), ("f", "x")];
+    with_input(
+        &place,
+        &linked("Dockerfile.dockerignore", &canary, &files),
+        &["-", "-o", "out/a"],
+    )
+    .ok();
+    assert_eq!(out(&place, "a/f"), "x");
+    // A link that stays inside is as good as the file.
+    let files = [("sub/Own", "FROM scratch\nCOPY f /\n"), ("f", "y")];
+    let inside = linked("Dockerfile", "/sub/Own".as_ref(), &files);
+    with_input(&place, &inside, &["-", "-o", "out/b"]).ok();
+    assert_eq!(out(&place, "b/f"), "y");
+    place.assert_clean();
+}
+
+#[test]
+fn a_pipe_is_no_build_file() {
+    let place = Place::new();
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut pipe = tar::Header::new_ustar();
+    pipe.set_entry_type(tar::EntryType::Fifo);
+    pipe.set_size(0);
+    pipe.set_mode(0o644);
+    tar.append_data(&mut pipe, "Dockerfile", &b""[..]).unwrap();
+    let data = tar.into_inner().unwrap();
+    with_input(&place, &data, &["-"]).fails(
+        1,
+        &["the build file Dockerfile of standard input is not a regular file"],
+    );
+    std::fs::create_dir(place.path("piped")).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(place.path("piped/Dockerfile"))
+        .status();
+    assert!(made.unwrap().success());
+    place
+        .run(["build", "piped"])
+        .fails(1, &["the build file piped/Dockerfile is not a regular file"]);
+    place.assert_clean();
+}
+
+#[test]
 fn a_build_file_on_standard_input_has_no_context() {
     let place = Place::new();
     with_input(

@@ -109,7 +109,8 @@ fn a_device_that_is_not_there() {
     let ran = place.build(&NONE).ok();
     assert!(ran.stderr.contains(" free-1-thing"), "{}", ran.stderr);
     std::fs::write(place.path("cdi/bad.json"), "{\"kind\": 3").unwrap();
-    place
-        .build(&[&NONE[..], &["--no-cache"]].concat())
-        .fails(1, &["bad.json"]);
+    let uncached = [&NONE[..], &["--no-cache"]].concat();
+    place.build(&uncached).ok();
+    place.dockerfile("FROM base\nRUN --device=lapstrake.example/none,required echo went-on\n");
+    place.build(&uncached).fails(1, &["bad.json"]);
 }

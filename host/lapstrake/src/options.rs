@@ -19,6 +19,9 @@ pub enum Context {
     Empty,
     /// On standard input: an archive, or else the build file and no files.
     Stdin,
+    /// In a directory that the archive on standard input was unpacked into. Its links are a stranger's: they are
+    /// followed inside of it only, and the build file's path starts at it.
+    Unpacked(PathBuf),
     /// In a git repository.
     Git(String),
     /// By HTTP: an archive, or else the build file and no other files.

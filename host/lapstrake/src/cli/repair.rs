@@ -5,7 +5,7 @@ use std::io::Write;
 
 use super::Failure;
 use crate::engine::Engine;
-use crate::options::{BuildFile, BuildOptions};
+use crate::options::{BuildFile, BuildOptions, Context};
 
 /// What is damaged is removed when it is found, so that few attempts find all.
 const ATTEMPTS: usize = 4;
@@ -14,7 +14,9 @@ const FULL: u64 = 1 << 20;
 
 /// Whether a build does the same when it is begun anew: not if it has read or written a stream.
 pub(super) fn can_be_repeated(options: &BuildOptions) -> bool {
-    !matches!(options.compile.file, BuildFile::Stdin) && !super::convert::takes_stdout(options)
+    options.compile.file != BuildFile::Stdin
+        && options.compile.context != Context::Stdin
+        && !super::convert::takes_stdout(options)
 }
 
 /// Works with an engine; begins anew, over a store that was opened anew, if it failed and damage was found meanwhile.
@@ -61,4 +63,36 @@ fn tell(engine: &Engine) -> Result<bool, Failure> {
         writeln!(std::io::stderr(), "warning: {notice}")?;
     }
     Ok(!notices.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{CompileOptions, FrontendLimits};
+
+    fn options(context: Context, file: BuildFile) -> BuildOptions {
+        BuildOptions::compile_only(CompileOptions {
+            context,
+            file,
+            target: None,
+            build_args: vec![],
+            named_contexts: vec![],
+            labels: vec![],
+            platforms: vec![],
+            frontend_options: vec![],
+            frontend: None,
+            limits: FrontendLimits::default(),
+            offline: false,
+        })
+    }
+
+    #[test]
+    fn what_reads_standard_input_is_done_once() {
+        let again = |context, file| can_be_repeated(&options(context, file));
+        let folder = || Context::Directory(".".into());
+        assert!(again(folder(), BuildFile::Default));
+        assert!(!again(folder(), BuildFile::Stdin));
+        assert!(!again(Context::Stdin, BuildFile::Default));
+        assert!(!again(Context::Stdin, BuildFile::Path("Other".into())));
+    }
 }

@@ -86,7 +86,8 @@ pub struct SharedWords {
     #[arg(long, value_name = "K[=V]")]
     pub build_arg: Vec<String>,
 
-    /// More contexts: a directory, a git repository, docker-image://REF, oci-layout://DIR[:TAG][@DIGEST] or target:STAGE
+    /// More contexts: a directory, a git repository, an http(s) address, docker-image://REF,
+    /// oci-layout://DIR[:TAG][@DIGEST] or target:STAGE
     #[arg(long, value_name = "NAME=SOURCE")]
     pub build_context: Vec<String>,
 

@@ -57,7 +57,7 @@ impl Build {
         let compile = &options.compile;
         let mut contexts = BTreeMap::new();
         let mut layouts = BTreeMap::new();
-        if let Context::Directory(path) = &compile.context {
+        if let Context::Directory(path) | Context::Unpacked(path) = &compile.context {
             contexts.insert(CONTEXT.to_owned(), path.clone());
         }
         for (name, source) in &compile.named_contexts {
@@ -230,6 +230,8 @@ fn scope(options: &CompileOptions, store: &Path) -> Digest {
     match &options.context {
         Context::Directory(folder) => path(folder),
         Context::Git(address) | Context::Http(address) => path(Path::new(address)),
+        // The path of its build file is one in the archive.
+        Context::Unpacked(_) => return hasher.finish(),
         Context::Empty | Context::Stdin => {}
     }
     match &options.file {

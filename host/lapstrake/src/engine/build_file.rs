@@ -1,10 +1,13 @@
 //! Reads the build file: where it is, what it is called, and that it is text.
 //! Knows nothing of what it says.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use lapstrake_llb::{Position, SourceFile, SourceRange};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::options::{BuildFile, Context};
 
@@ -33,6 +36,12 @@ pub enum BuildFileError {
     /// It is a directory.
     #[error("the build file {} is a directory", path.display())]
     Directory {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// It is a pipe, a socket or a device.
+    #[error("the build file {} is not a regular file", path.display())]
+    NotAFile {
         /// Its path.
         path: PathBuf,
     },
@@ -126,14 +135,9 @@ pub fn load(file: &BuildFile, context: &Context, stdin: impl Read) -> Result<Loa
         (BuildFile::Default, _) => (DEFAULT_NAME.into(), DEFAULT_NAME.to_owned()),
         (BuildFile::Url(url), _) => (url.into(), DEFAULT_NAME.to_owned()),
     };
-    let open = std::fs::File::open(&path).and_then(|open| Ok((open.metadata()?.is_dir(), open)));
-    let open = match open {
-        Ok((true, _)) => return Err(BuildFileError::Directory { path }),
-        Ok((false, open)) => open,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(BuildFileError::NotFound { path });
-        }
-        Err(source) => return Err(BuildFileError::Read { path, source }),
+    // What somebody names elsewhere may be a pipe, such as `-f <(...)`.
+    let Some(open) = open(&path, outside)? else {
+        return Err(BuildFileError::NotFound { path });
     };
     Ok(Loaded {
         file: text(read(open, &path)?, &name)?,
@@ -155,11 +159,44 @@ fn companion(build_file: &Path, name: &str) -> Result<Option<SourceFile>, BuildF
     let mut path = build_file.as_os_str().to_owned();
     path.push(IGNORE_SUFFIX);
     let path = PathBuf::from(path);
-    match std::fs::File::open(&path) {
-        Ok(open) => Ok(Some(text(read(open, &path)?, &format!("{name}{IGNORE_SUFFIX}"))?)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(BuildFileError::Read { path, source }),
+    match open(&path, false)? {
+        Some(open) => Ok(Some(text(read(open, &path)?, &format!("{name}{IGNORE_SUFFIX}"))?)),
+        None => Ok(None),
     }
+}
+
+/// Opens a file that is no directory, and a regular one where `pipes` are not asked for: opening it blocks never then.
+/// None: it is not there.
+fn open(path: &Path, pipes: bool) -> Result<Option<File>, BuildFileError> {
+    let failed = |source| BuildFileError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let blocks = if pipes { OFlags::empty() } else { OFlags::NONBLOCK };
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | blocks;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        // A socket, or a device without a driver.
+        Err(Errno::NXIO | Errno::NODEV) => {
+            return Err(BuildFileError::NotAFile {
+                path: path.to_owned(),
+            });
+        }
+        Err(error) => return Err(failed(error.into())),
+    };
+    let kind = file.metadata().map_err(failed)?.file_type();
+    if kind.is_dir() {
+        return Err(BuildFileError::Directory {
+            path: path.to_owned(),
+        });
+    }
+    if !pipes && !kind.is_file() {
+        return Err(BuildFileError::NotAFile {
+            path: path.to_owned(),
+        });
+    }
+    Ok(Some(file))
 }
 
 fn file_name(path: &Path) -> String {
@@ -298,6 +335,38 @@ mod tests {
         assert!(matches!(
             load(&BuildFile::Path(path)),
             Err(BuildFileError::Directory { .. })
+        ));
+    }
+
+    fn pipe(path: &Path) {
+        let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
+        assert!(made.success());
+    }
+
+    #[test]
+    fn a_pipe_in_the_context_is_not_waited_for_and_one_elsewhere_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        pipe(&folder.path().join("Dockerfile"));
+        let load = |file: &BuildFile| load(file, &context(&folder), std::io::empty());
+        for file in [
+            BuildFile::Default,
+            BuildFile::Path(folder.path().join("Dockerfile")),
+        ] {
+            assert!(matches!(load(&file), Err(BuildFileError::NotAFile { .. })));
+        }
+        let elsewhere = tempfile::tempdir().unwrap();
+        let path = elsewhere.path().join("Own");
+        pipe(&path);
+        let theirs = path.clone();
+        let writer = std::thread::spawn(move || std::fs::write(theirs, "FROM x"));
+        assert_eq!(load(&BuildFile::Path(path.clone())).unwrap().file.text, "FROM x");
+        writer.join().unwrap().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "FROM x").unwrap();
+        pipe(&elsewhere.path().join("Own.dockerignore"));
+        assert!(matches!(
+            load(&BuildFile::Path(path)),
+            Err(BuildFileError::NotAFile { .. })
         ));
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn prepare(engine: &Engine, options: &CompileOptions, loaded: Loaded)
     };
     let line = syntax::detect(loaded.file.text.as_bytes());
     let context = match &options.context {
-        Context::Directory(path) => Some(path.as_path()),
+        Context::Directory(path) | Context::Unpacked(path) => Some(path.as_path()),
         Context::Empty | Context::Stdin | Context::Git(_) | Context::Http(_) => None,
     };
     let mut arguments = String::new();
@@ -160,7 +160,7 @@ fn request(options: &CompileOptions, loaded: Loaded, arguments: String) -> Resul
         context: match &options.context {
             Context::Git(address) => ContextSource::Git(address.clone()),
             Context::Http(address) => ContextSource::Http(address.clone()),
-            Context::Directory(_) | Context::Empty | Context::Stdin => {
+            Context::Directory(_) | Context::Unpacked(_) | Context::Empty | Context::Stdin => {
                 ContextSource::Local(CONTEXT.to_owned())
             }
         },

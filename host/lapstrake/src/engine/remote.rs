@@ -1,5 +1,6 @@
-//! Build files that are not on this machine: in a git repository, in an archive by HTTP, or by HTTP themselves.
-//! They come through the solver, as the frontend's own look at the same context will. Knows nothing of what they say.
+//! Build files that are not this machine's own: in a git repository, in an archive by HTTP or on standard input, or by
+//! HTTP themselves. What is elsewhere comes through the solver, as the frontend's own look at the same context will.
+//! Links lead nowhere outside of the context. Knows nothing of what build files say.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use lapstrake_llb::{
 };
 use lapstrake_ops::Output;
 use lapstrake_ops::source::remote::redact;
-use lapstrake_store::tree::{FileKind, FileTree, TreeError};
+use lapstrake_store::tree::{FileKind, FileTree, LayeredView, TreeError, clean};
 
 use crate::error::Error;
 use crate::git_address;
@@ -24,6 +25,8 @@ use super::frontends;
 
 /// What a file by HTTP is called in its tree. BuildKit's name.
 const FILE: &str = "context";
+/// Where an archive on standard input came from, for people.
+const STDIN: &str = "standard input";
 /// How much of a file says whether it is an archive, bytes.
 const HEAD: u64 = 512;
 
@@ -45,7 +48,7 @@ pub(super) fn read(
         return Ok(None);
     }
     let (tree, address) = match &options.context {
-        Context::Git(address) => (git(build, address)?, address),
+        Context::Git(address) => (git(build, address)?, address.as_str()),
         Context::Http(url) => {
             let file = http(build, url)?;
             if !is_archive(&head(&*file, url)?) {
@@ -58,13 +61,17 @@ pub(super) fn read(
                     companion: None,
                 }));
             }
-            (unpacked(build, url)?, url)
+            (unpacked(build, url)?, url.as_str())
+        }
+        Context::Unpacked(folder) => {
+            let files: Arc<dyn FileTree> = Arc::new(LayeredView::new([folder.clone()]));
+            (files, STDIN)
         }
         Context::Directory(_) | Context::Empty | Context::Stdin => return Ok(None),
     };
     let is_there = |name: &str| matches!(tree.follow(Path::new(name)), Ok(Some(_)));
     let name = match &options.file {
-        BuildFile::Path(path) => path.to_string_lossy().trim_start_matches('/').to_owned(),
+        BuildFile::Path(path) => clean(path).to_string_lossy().into_owned(),
         _ if is_there(DEFAULT_NAME) => DEFAULT_NAME.to_owned(),
         _ => frontends::declared(engine, &is_there).unwrap_or_else(|| DEFAULT_NAME.to_owned()),
     };
@@ -178,7 +185,7 @@ fn text(tree: &dyn FileTree, path: &str, address: &str) -> Result<lapstrake_llb:
             return Err(BuildFileError::Directory { path: shown }.into());
         }
         Some(entry) if entry.kind != FileKind::File => {
-            return Err(BuildFileError::NotFound { path: shown }.into());
+            return Err(BuildFileError::NotAFile { path: shown }.into());
         }
         Some(entry) => entry,
     };

@@ -48,12 +48,7 @@ pub(super) fn take<'a>(
     if is_archive(&head) {
         let place = store.temp_dir()?;
         unpack(whole, place.path())?;
-        if let BuildFile::Path(path) = &compile.file {
-            // In the archive, whatever is at that path outside.
-            let inside = path.strip_prefix("/").unwrap_or(path);
-            compile.file = BuildFile::Path(place.path().join(inside));
-        }
-        compile.context = Context::Directory(place.path().to_owned());
+        compile.context = Context::Unpacked(place.path().to_owned());
         directory = Some(place);
     } else {
         if compile.file != BuildFile::Default {

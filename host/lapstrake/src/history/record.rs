@@ -219,7 +219,7 @@ impl Start {
                 Some(path.display().to_string())
             }
             Context::Git(address) | Context::Http(address) => Some(redact(address)),
-            Context::Empty | Context::Stdin => None,
+            Context::Empty | Context::Stdin | Context::Unpacked(_) => None,
         };
         let file = match &compile.file {
             BuildFile::Default => None,

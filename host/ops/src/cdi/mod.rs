@@ -62,42 +62,37 @@ pub struct Found {
 #[derive(Debug, Default)]
 pub struct Registry {
     specs: Vec<Spec>,
+    errors: Vec<CdiError>,
 }
 
 impl Registry {
-    /// Reads all specifications in some directories. Directories need not exist.
-    ///
-    /// # Errors
-    /// A file cannot be read, or is no specification.
-    pub fn read(dirs: &[PathBuf]) -> Result<Self, CdiError> {
-        let mut specs = Vec::new();
+    /// Reads all specifications in some directories. Directories need not exist; what cannot be read is kept for
+    /// [`Registry::into_error`] and takes nothing from the others.
+    pub fn read(dirs: &[PathBuf]) -> Self {
+        let mut registry = Self::default();
         for dir in dirs {
-            let failed = |path: &Path| {
-                let path = path.to_owned();
-                move |source| CdiError::Read { path, source }
-            };
-            let entries = match std::fs::read_dir(dir) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                other => other.map_err(failed(dir))?,
-            };
-            let mut files = entries
-                .map(|entry| entry.map(|entry| entry.path()))
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(failed(dir))?;
-            files.retain(|file| {
-                let ending = file.extension().and_then(|e| e.to_str());
-                matches!(ending, Some("json" | "yaml" | "yml"))
-            });
-            files.sort();
-            for path in files {
-                let text = std::fs::read_to_string(&path).map_err(failed(&path))?;
-                // JSON is YAML.
-                let spec =
-                    serde_norway::from_str(&text).map_err(|source| CdiError::Parse { path, source })?;
-                specs.push(spec);
+            match files(dir) {
+                Ok(files) => files.into_iter().for_each(|file| registry.add(file)),
+                Err(error) => registry.errors.push(error),
             }
         }
-        Ok(Self { specs })
+        registry
+    }
+
+    fn add(&mut self, path: PathBuf) {
+        match std::fs::read_to_string(&path) {
+            // JSON is YAML.
+            Ok(text) => match serde_norway::from_str(&text) {
+                Ok(spec) => self.specs.push(spec),
+                Err(source) => self.errors.push(CdiError::Parse { path, source }),
+            },
+            Err(source) => self.errors.push(CdiError::Read { path, source }),
+        }
+    }
+
+    /// The first thing that could not be read: where a device that is not found may be. None: all was read.
+    pub fn into_error(self) -> Option<CdiError> {
+        self.errors.into_iter().next()
     }
 
     /// Finds what a name means: `vendor.com/class=name`, `vendor.com/class=*` for all of a class, and
@@ -134,11 +129,33 @@ impl Registry {
     }
 }
 
+/// The specifications' files in a directory, sorted. None where there is no directory.
+fn files(dir: &Path) -> Result<Vec<PathBuf>, CdiError> {
+    let failed = |source| CdiError::Read {
+        path: dir.to_owned(),
+        source,
+    };
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(failed)?,
+    };
+    let mut files = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(failed)?;
+    files.retain(|file| {
+        let ending = file.extension().and_then(|e| e.to_str());
+        matches!(ending, Some("json" | "yaml" | "yml"))
+    });
+    files.sort();
+    Ok(files)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn registry(files: &[(&str, &str)]) -> Result<Registry, CdiError> {
+    fn registry(files: &[(&str, &str)]) -> Registry {
         let directory = tempfile::tempdir().unwrap();
         for (name, text) in files {
             std::fs::write(directory.path().join(name), text).unwrap();
@@ -163,8 +180,7 @@ mod tests {
                 r#"{"cdiVersion": "0.6.0", "kind": "v.com/nic", "devices": [{"name": "0", "containerEdits": {}}]}"#,
             ),
             ("c.txt", "nothing"),
-        ])
-        .unwrap();
+        ]);
         assert_eq!(names(&registry.find("v.com/gpu=b")), ["v.com/gpu=b"]);
         assert_eq!(
             names(&registry.find("v.com/gpu=*")),
@@ -180,8 +196,11 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_none_is_named() {
-        let error = registry(&[("bad.json", "{\"kind\": 3")]).unwrap_err();
+    fn a_file_that_is_none_is_named_and_hides_no_other() {
+        let good = r#"{"cdiVersion": "0.6.0", "kind": "v.com/nic", "devices": [{"name": "0", "containerEdits": {}}]}"#;
+        let registry = registry(&[("bad.json", "{\"kind\": 3"), ("good.json", good)]);
+        assert_eq!(names(&registry.find("v.com/nic")), ["v.com/nic=0"]);
+        let error = registry.into_error().unwrap();
         assert!(matches!(&error, CdiError::Parse { path, .. } if path.ends_with("bad.json")));
     }
 }

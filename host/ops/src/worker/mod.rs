@@ -178,13 +178,14 @@ impl LocalWorker {
         if op.devices.is_empty() {
             return Ok(DeviceEdits::default());
         }
-        let registry = cdi::Registry::read(&self.options.cdi_dirs)?;
+        let registry = cdi::Registry::read(&self.options.cdi_dirs);
         for wanted in &op.devices {
             let devices = registry.find(&wanted.name);
             if devices.is_empty() && !wanted.optional {
-                return Err(Error::NoDevice {
-                    name: wanted.name.clone(),
-                });
+                let name = wanted.name.clone();
+                return Err(registry
+                    .into_error()
+                    .map_or(Error::NoDevice { name }, Error::Devices));
             }
             for device in devices {
                 let allowed = &self.options.entitlements.devices;
