@@ -116,7 +116,12 @@ mod tests {
         begin(dir.path()).unwrap();
         check(dir.path()).unwrap();
         write(dir.path(), "users 0 7 1, 1 70000 9\ngroups 0 7 1, 1 70000 9\n").unwrap();
+        fs::create_dir_all(dir.path().join("layers/1")).unwrap();
         let error = check(dir.path()).unwrap_err().to_string();
         assert!(error.contains("belong to the users 0 7 1, 1 70000 9"), "{error}");
+        // Nobody's files are in it.
+        fs::remove_dir(dir.path().join("layers/1")).unwrap();
+        check(dir.path()).unwrap();
+        check(dir.path()).unwrap();
     }
 }
