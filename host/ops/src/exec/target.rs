@@ -193,14 +193,19 @@ impl Root {
     }
 }
 
+/// How often, and after which pause, a path with `..` is tried anew. The kernel says EAGAIN when anything on the machine was
+/// renamed or mounted meanwhile, as it cannot be sure then that `..` stayed inside; on a busy machine that is the rule.
+const OPEN_ATTEMPTS: u32 = 20_000;
+const OPEN_PAUSE: std::time::Duration = std::time::Duration::from_micros(100);
+
 /// Opens a path below `root`, with all links and `..` kept inside.
 pub(crate) fn open_in(root: impl AsFd, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
     let path = if path.is_empty() { "." } else { path };
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    // EAGAIN: something was renamed meanwhile, so that the kernel could not be sure.
-    for _ in 0..10 {
+    for attempt in 0..OPEN_ATTEMPTS {
         match openat2(&root, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
-            Err(Errno::AGAIN) => continue,
+            Err(Errno::AGAIN) if attempt < 16 => {}
+            Err(Errno::AGAIN) => std::thread::sleep(OPEN_PAUSE),
             other => return other,
         }
     }
@@ -311,6 +316,31 @@ mod tests {
             made(root),
             expected.map(|(path, is_dir)| (path.to_owned(), is_dir))
         );
+    }
+
+    #[test]
+    fn parents_in_a_path_are_followed_while_others_rename() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("a/b")).unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let (one, two) = (elsewhere.path().join("one"), elsewhere.path().join("two"));
+        fs::write(&one, "").unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        let root = fs::File::open(dir.path()).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    fs::rename(&one, &two).unwrap();
+                    fs::rename(&two, &one).unwrap();
+                }
+            });
+            let path = "../../../a/b/".repeat(250);
+            let opened: Vec<_> = (0..200)
+                .map(|_| open_in(&root, &path, OFlags::PATH).map(drop))
+                .collect();
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(opened, vec![Ok(()); 200]);
+        });
     }
 
     #[test]
