@@ -2,7 +2,7 @@
 //! Knows nothing of limits.
 
 use std::fs;
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::path::{Component, Path, PathBuf};
 
 /// A tree of cgroups.
@@ -20,12 +20,16 @@ pub(crate) struct Hierarchy {
 
 /// Reads the hierarchies of this machine. What cannot be read is not there.
 pub(crate) fn of_this_process() -> Vec<Hierarchy> {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    parse(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup"))
+    let cgroup = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    match fs::File::open("/proc/self/mountinfo") {
+        Ok(mountinfo) => parse(BufReader::new(mountinfo), &cgroup),
+        Err(_) => Vec::new(),
+    }
 }
 
-/// Makes hierarchies of the text of proc_pid_mountinfo(5) and of /proc/self/cgroup (cgroups(7)).
-fn parse(mountinfo: &str, cgroup: &str) -> Vec<Hierarchy> {
+/// Makes hierarchies of the text of proc_pid_mountinfo(5) and of /proc/self/cgroup (cgroups(7)). Of mountinfo no more is
+/// read than need be: cgroups are mounted early, and the kernel writes the lines of hundreds of containers slowly.
+fn parse(mountinfo: impl BufRead, cgroup: &str) -> Vec<Hierarchy> {
     let memberships: Vec<(Vec<&str>, &str)> = cgroup
         .lines()
         .filter_map(|line| {
@@ -37,7 +41,11 @@ fn parse(mountinfo: &str, cgroup: &str) -> Vec<Hierarchy> {
         })
         .collect();
     let mut hierarchies: Vec<Hierarchy> = Vec::new();
-    for line in mountinfo.lines() {
+    for line in mountinfo.split(b'\n').map_while(Result::ok) {
+        if hierarchies.len() == memberships.len() {
+            break;
+        }
+        let line = String::from_utf8_lossy(&line);
         let Some((left, right)) = line.split_once(" - ") else {
             continue;
         };
@@ -198,7 +206,7 @@ mod tests {
             41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n\
             nonsense\n";
         let cgroup = "9:name=systemd:/\n8:cpu,cpuacct:/a\n5:devices:/docker/abc/x\n4:memory:/b/c\n0::/u\n";
-        let found = parse(mountinfo, cgroup);
+        let found = parse(mountinfo.as_bytes(), cgroup);
         let own = |controller: &str| {
             found
                 .iter()
@@ -216,11 +224,25 @@ mod tests {
     #[test]
     fn version_two_alone() {
         let found = parse(
-            "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n",
+            "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n".as_bytes(),
             "0::/user.slice/x.scope\n",
         );
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].own, Path::new("/sys/fs/cgroup/user.slice/x.scope"));
+    }
+
+    #[test]
+    fn mounts_after_the_last_cgroup_are_not_read() {
+        struct NotRead;
+        impl io::Read for NotRead {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                panic!("the rest was read");
+            }
+        }
+        let cgroups =
+            "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n31 23 0:28 / /x rw - overlay overlay rw\n";
+        let reader = io::Read::chain(cgroups.as_bytes(), BufReader::new(NotRead));
+        assert_eq!(parse(reader, "0::/\n").len(), 1);
     }
 
     #[test]
