@@ -4,27 +4,23 @@
 //! written: whoever is killed between the two leaves a directory without a row, which counts for nothing.
 //! Knows nothing of what is written into a draft.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use lapstrake_llb::Digest;
 use rusqlite::{Connection, OptionalExtension, Transaction};
-use rustix::fs::{AtFlags, Dir, FileType, Mode};
+use rustix::fs::Mode;
 
 use crate::db::now;
 use crate::error::{Error, Fault, Result};
 use crate::layer::{LayerId, LayerMeta};
+use crate::measure::{Usage, measure};
 use crate::notice::Notice;
 use crate::remove::remove_tree;
 use crate::state::State;
 use crate::store::Store;
 use crate::temp::TempDir;
-use crate::tree::{Root, TreeError};
-
-/// What a small directory takes on most file systems, bytes.
-const DIRECTORY: u64 = 4096;
 
 /// The files of a layer that is being made. Removed when dropped without a commit.
 #[derive(Debug)]
@@ -32,22 +28,6 @@ pub struct LayerDraft {
     store: Store,
     home: TempDir,
     files: PathBuf,
-}
-
-/// What the files of a layer amount to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Usage {
-    bytes: u64,
-    entries: u64,
-    /// Bytes on disk, about: what directories take is guessed.
-    disk: u64,
-}
-
-impl Usage {
-    /// Whether it is what a layer's row says.
-    fn is(&self, bytes: u64, entries: u64) -> bool {
-        (self.bytes, self.entries) == (bytes, entries)
-    }
 }
 
 impl LayerDraft {
@@ -248,57 +228,4 @@ pub(crate) fn spare_layer(work: &Connection, id: LayerId) -> rusqlite::Result<()
 
 fn to_sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// Counts what is below a directory, and the lengths of its files.
-fn measure(path: &Path) -> Result<Usage> {
-    // The home, the directory of the files, and the digests that will be kept beside them.
-    let mut usage = Usage {
-        disk: 3 * DIRECTORY,
-        ..Usage::default()
-    };
-    let mut links: HashMap<u64, (_, u64)> = HashMap::new();
-    // Not by whole paths: they may be longer than the kernel takes.
-    let root = Root::new(path);
-    let mut todo = vec![PathBuf::new()];
-    while let Some(path) = todo.pop() {
-        let dir = root.open_dir(&path).map_err(|error| match error {
-            TreeError::Io { action, path, source } => Error::Io { action, path, source },
-            other => Error::io("open", &path)(io::Error::other(other)),
-        })?;
-        for entry in Dir::read_from(&dir).map_err(Error::io("list", &path))? {
-            let entry = entry.map_err(Error::io("list", &path))?;
-            let name = entry.file_name();
-            if name == c"." || name == c".." {
-                continue;
-            }
-            usage.entries += 1;
-            let mut kind = entry.file_type();
-            if matches!(kind, FileType::RegularFile | FileType::Unknown) {
-                let stat = rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW);
-                let stat = stat.map_err(Error::io("read", &path))?;
-                kind = FileType::from_raw_mode(stat.st_mode);
-                if kind == FileType::RegularFile {
-                    usage.bytes += stat.st_size.unsigned_abs();
-                    let disk = stat.st_blocks.unsigned_abs() * 512;
-                    if stat.st_nlink == 1 {
-                        usage.disk += disk;
-                    } else {
-                        // What has names in another layer too is counted there already.
-                        let (names, _) = links.entry(stat.st_ino).or_insert((stat.st_nlink, disk));
-                        *names -= 1;
-                        if *names == 0 {
-                            usage.disk += disk;
-                        }
-                    }
-                }
-            }
-            if kind == FileType::Directory {
-                use std::os::unix::ffi::OsStrExt;
-                usage.disk += DIRECTORY;
-                todo.push(path.join(std::ffi::OsStr::from_bytes(name.to_bytes())));
-            }
-        }
-    }
-    Ok(usage)
 }

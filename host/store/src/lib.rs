@@ -12,6 +12,7 @@ mod error;
 mod last_use;
 mod layer;
 mod lease;
+mod measure;
 mod mend;
 mod named_lock;
 mod notice;

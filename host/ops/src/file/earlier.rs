@@ -10,7 +10,6 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use lapstrake_llb::Digest;
 use lapstrake_store::edit::Metadata;
@@ -108,8 +107,12 @@ pub(super) fn remember(store: &Store, copy: &Digest, layer: LayerId) {
 pub(super) struct Earlier {
     root: OwnedFd,
     files: HashMap<Vec<u8>, Facts>,
-    /// The directory that was used last.
-    last: Mutex<Option<(PathBuf, std::sync::Arc<OwnedFd>)>>,
+}
+
+/// One of its directories.
+pub(super) struct EarlierDir<'a> {
+    files: &'a HashMap<Vec<u8>, Facts>,
+    dir: OwnedFd,
 }
 
 impl Earlier {
@@ -127,11 +130,27 @@ impl Earlier {
         Some(Self {
             root: OwnedFd::from(File::open(dir).ok()?),
             files: list.into_iter().collect(),
-            last: Mutex::default(),
         })
     }
 
-    /// Gives an equal file of the earlier layer a name in `dir`, which is the parent of `to` in the new one. False:
+    /// Opens a directory. None: it has no such one.
+    pub(super) fn directory(&self, path: &Path) -> Option<EarlierDir<'_>> {
+        // The store's own directories, component by component, so that no link is followed.
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let open = |at: &OwnedFd, name: &OsStr| rustix::fs::openat(at, name, flags, Mode::empty()).ok();
+        let mut dir = open(&self.root, OsStr::new("."))?;
+        for component in path.components() {
+            dir = open(&dir, component.as_os_str())?;
+        }
+        Some(EarlierDir {
+            files: &self.files,
+            dir,
+        })
+    }
+}
+
+impl EarlierDir<'_> {
+    /// Gives an equal file of this directory a name in `dir`, which is the parent of `to` in the new layer. False:
     /// there is none, or its inode has as many names as it can have, and nothing is at the path.
     pub(super) fn link(
         &self,
@@ -149,10 +168,7 @@ impl Earlier {
             return false;
         }
         let name = to.file_name().unwrap_or_default();
-        let Some(from) = self.dir(to.parent().unwrap_or(Path::new(""))) else {
-            return false;
-        };
-        if rustix::fs::linkat(&*from, name, dir, name, AtFlags::empty()).is_err() {
+        if rustix::fs::linkat(&self.dir, name, dir, name, AtFlags::empty()).is_err() {
             return false;
         }
         let same = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
@@ -163,24 +179,5 @@ impl Earlier {
             let _ = rustix::fs::unlinkat(dir, name, AtFlags::empty());
         }
         same
-    }
-
-    fn dir(&self, path: &Path) -> Option<std::sync::Arc<OwnedFd>> {
-        let mut last = self.last.lock().unwrap_or_else(|poison| poison.into_inner());
-        if let Some((known, dir)) = &*last
-            && known == path
-        {
-            return Some(dir.clone());
-        }
-        // The store's own directories, component by component, so that no link is followed.
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let open = |at: &OwnedFd, name: &OsStr| rustix::fs::openat(at, name, flags, Mode::empty()).ok();
-        let mut found = open(&self.root, OsStr::new("."))?;
-        for component in path.components() {
-            found = open(&found, component.as_os_str())?;
-        }
-        let found = std::sync::Arc::new(found);
-        *last = Some((path.to_owned(), found.clone()));
-        Some(found)
     }
 }

@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -19,7 +20,7 @@ use lapstrake_store::tree::{Entry, FileTree};
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 
-use super::earlier::Earlier;
+use super::earlier::EarlierDir;
 use super::{FileError, Input, Shared, go_on};
 
 /// So many files are collected before they are written.
@@ -125,14 +126,20 @@ impl<'a> Writer<'a> {
         let shown: &LayerEditor<'_> = editor;
         let token = context.cancel_token();
         let earlier = self.shared.as_ref().and_then(|shared| shared.earlier.as_ref());
-        parallel::map(jobs.len(), threads, |index| {
-            go_on(token)?;
-            let job = &jobs[index];
-            let dir = shown.open_dir(job.to.parent().unwrap_or(Path::new("")))?;
-            match earlier {
-                Some(earlier) if is_shared(self.tree, earlier, job, &dir)? => Ok(()),
-                _ => write(self.tree, job, &dir, &lost),
+        let groups = groups(&jobs, threads);
+        parallel::map_batches(groups.len(), threads, 1, |index| {
+            let group = &jobs[groups[index].clone()];
+            let parent = group[0].to.parent().unwrap_or(Path::new(""));
+            let dir = shown.open_dir(parent)?;
+            let earlier = earlier.and_then(|earlier| earlier.directory(parent));
+            for job in group {
+                go_on(token)?;
+                match &earlier {
+                    Some(earlier) if is_shared(self.tree, earlier, job, &dir)? => {}
+                    _ => write(self.tree, job, &dir, &lost)?,
+                }
             }
+            Ok::<_, FileError>(())
         })?;
         self.lost
             .merge(lost.into_inner().unwrap_or_else(|poison| poison.into_inner()));
@@ -151,7 +158,27 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn is_shared(tree: &dyn FileTree, earlier: &Earlier, job: &Job, dir: &OwnedFd) -> Result<bool, FileError> {
+/// Parts of the jobs that one thread does, each in one directory: two threads in one wait for each other at its lock.
+fn groups(jobs: &[Job], threads: usize) -> Vec<Range<usize>> {
+    let most = (jobs.len() / (threads * 8)).max(FEW);
+    let mut groups: Vec<Range<usize>> = Vec::new();
+    for (index, job) in jobs.iter().enumerate() {
+        match groups.last_mut() {
+            Some(group) if group.len() < most && jobs[group.start].to.parent() == job.to.parent() => {
+                group.end += 1
+            }
+            _ => groups.push(index..index + 1),
+        }
+    }
+    groups
+}
+
+fn is_shared(
+    tree: &dyn FileTree,
+    earlier: &EarlierDir<'_>,
+    job: &Job,
+    dir: &OwnedFd,
+) -> Result<bool, FileError> {
     let digest = tree.data_digest(&job.entry)?;
     Ok(earlier.link(&job.to, &job.entry, &job.metadata, &digest, dir))
 }
