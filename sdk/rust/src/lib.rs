@@ -6,14 +6,17 @@
 
 #[doc(hidden)]
 pub mod bindings;
+pub mod calls;
 mod diagnostics;
 mod frontend;
 mod graph;
 mod host;
 #[cfg(target_family = "wasm")]
 mod imports;
+pub mod options;
 pub mod path;
 mod platform;
+pub mod reference;
 pub mod testing;
 mod text;
 pub mod types;

@@ -11,7 +11,6 @@ pub mod golang;
 pub mod ignore;
 pub mod image;
 pub mod naming;
-pub mod options;
 mod order;
 pub mod plan;
 mod resolve;
@@ -20,6 +19,8 @@ mod start;
 pub mod vertices;
 
 use std::collections::HashMap;
+
+pub use lapstrake_sdk::options;
 
 use lapstrake_sdk::types::{BuildError, BuiltImage, Edge, Platform, Request, Timestamp};
 use lapstrake_sdk::{Host, LineIndex};
