@@ -1,6 +1,7 @@
 //! Compiles the built-in frontends ahead of time and writes the table of them that `src/builtin.rs` includes. They are
-//! components that `make frontends` left in `target/frontends`, or in `LAPSTRAKE_FRONTENDS_DIR`. Knows nothing of what
-//! they are but their names.
+//! components that `make frontends` left in `target/frontends`, or in `LAPSTRAKE_FRONTENDS_DIR`. Every one that
+//! `src/known.rs` lists and that has a folder in `frontends` must be there. Knows nothing of what they are but their
+//! names.
 
 // How a build script talks to cargo.
 #![allow(clippy::print_stdout)]
@@ -17,8 +18,9 @@ use wasmtime::Engine;
 #[allow(dead_code)]
 mod engine_config;
 
-/// Without these there is nothing to build with.
-const REQUIRED: &[&str] = &["dockerfile"];
+#[path = "src/known.rs"]
+#[allow(dead_code)]
+mod known;
 
 fn main() -> ExitCode {
     match run() {
@@ -34,28 +36,29 @@ fn main() -> ExitCode {
 fn run() -> Result<(), String> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/engine_config.rs");
+    println!("cargo::rerun-if-changed=src/known.rs");
     println!("cargo::rerun-if-env-changed=LAPSTRAKE_FRONTENDS_DIR");
     let var = |name: &str| env::var_os(name).ok_or_else(|| format!("{name} is not set: run this with cargo"));
     let out = PathBuf::from(var("OUT_DIR")?);
+    let manifest = PathBuf::from(var("CARGO_MANIFEST_DIR")?);
+    let workspace = manifest
+        .ancestors()
+        .nth(2)
+        .ok_or("this crate is not in its workspace")?;
     let directory = match env::var_os("LAPSTRAKE_FRONTENDS_DIR") {
         Some(directory) => PathBuf::from(directory),
-        None => {
-            let manifest = PathBuf::from(var("CARGO_MANIFEST_DIR")?);
-            let workspace = manifest
-                .ancestors()
-                .nth(2)
-                .ok_or("this crate is not in its workspace")?;
-            workspace.join("target/frontends")
-        }
+        None => workspace.join("target/frontends"),
     };
     // The directory's time changes when a component comes or goes, the files' when one is rebuilt.
     println!("cargo::rerun-if-changed={}", directory.display());
 
     let components = components(&directory)?;
-    for required in REQUIRED {
-        if !components.iter().any(|(name, _)| name == required) {
+    for known in known::KNOWN {
+        let is_missing = !components.iter().any(|(name, _)| name == known.name);
+        if is_missing && workspace.join("frontends").join(known.name).is_dir() {
             return Err(format!(
-                "there is no {required}.wasm in {}: run `make frontends` first",
+                "there is no {}.wasm in {}: run `make frontends` first",
+                known.name,
                 directory.display()
             ));
         }

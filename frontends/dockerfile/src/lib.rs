@@ -4,7 +4,6 @@
 //! stages become a graph with an image for each platform ([`lower`]). Each step is a function of its input; the host is
 //! asked for images' configurations and the ignore file alone. Knows nothing of how the graph is executed.
 
-pub mod calls;
 #[cfg(target_arch = "wasm32")]
 mod component;
 pub mod diagnostic;
@@ -17,7 +16,6 @@ pub mod lower;
 pub mod outline;
 pub mod parse;
 pub mod pattern;
-pub mod reference;
 pub mod report;
 pub mod span;
 pub mod stages;
@@ -25,3 +23,4 @@ pub mod suggest;
 pub mod syntax;
 
 pub use frontend::DockerfileFrontend;
+pub use lapstrake_sdk::{calls, reference};

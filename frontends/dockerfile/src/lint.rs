@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+pub use lapstrake_sdk::options::parse_bool;
+
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::span::Span;
 use crate::suggest;
@@ -171,15 +173,6 @@ pub fn apply(diagnostics: Vec<Diagnostic>, config: &Config, local: &[Local]) -> 
         );
     }
     kept
-}
-
-/// Reads what Go's `strconv.ParseBool` reads.
-pub fn parse_bool(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

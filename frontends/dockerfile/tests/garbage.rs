@@ -1,12 +1,9 @@
 //! Throws generated texts at the whole frontend: nothing panics or loops, and every finding has its place in the text.
 
-#[path = "support/request.rs"]
-mod request;
-
 use lapstrake_dockerfile::DockerfileFrontend;
 use lapstrake_sdk::Frontend;
+use lapstrake_sdk::testing::case::Case;
 use lapstrake_sdk::types::*;
-use request::Case;
 
 /// A small generator of numbers (xorshift), so that a failure can be repeated.
 struct Numbers(u64);

@@ -18,6 +18,7 @@ mod error;
 mod frontends;
 mod gateway;
 mod host;
+mod known;
 mod limits;
 mod precompiled;
 mod request;

@@ -4,6 +4,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::known::KNOWN;
+
 /// Where a frontend's component comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FrontendSource {
@@ -102,24 +104,6 @@ pub enum ResolveError {
     },
 }
 
-/// Names in registries that mean a built-in frontend, without host, tag and digest.
-const BUILT_IN: &[(&str, &str)] = &[
-    ("docker/dockerfile", "dockerfile"),
-    ("docker/dockerfile-upstream", "dockerfile"),
-    ("lapstrake/dockerfile", "dockerfile"),
-    ("lapstrake/mockerfile", "mockerfile"),
-    ("r2d4/mocker", "mockerfile"),
-    ("lapstrake/nix", "nix"),
-];
-
-/// Short names of built-in frontends.
-const SHORT: &[(&str, &str)] = &[
-    ("dockerfile", "dockerfile"),
-    ("dockerfile.v0", "dockerfile"),
-    ("mockerfile", "mockerfile"),
-    ("nix", "nix"),
-];
-
 /// Tags of a built-in frontend that are no version numbers.
 const MOVING_TAGS: &[&str] = &["latest", "stable", "labs", "master", "master-labs"];
 
@@ -130,8 +114,8 @@ pub fn resolve(reference: &str, speaker: Speaker<'_>) -> Result<FrontendSource, 
         return Err(ResolveError::Empty);
     }
     let owned = || reference.to_owned();
-    if let Some((_, name)) = SHORT.iter().find(|(short, _)| *short == reference) {
-        return Ok(FrontendSource::BuiltIn((*name).to_owned()));
+    if let Some(known) = KNOWN.iter().find(|known| known.is_called(reference)) {
+        return Ok(FrontendSource::BuiltIn(known.name.to_owned()));
     }
     if let Some(path) = as_path(reference) {
         return file(reference, path, speaker);
@@ -143,13 +127,13 @@ pub fn resolve(reference: &str, speaker: Speaker<'_>) -> Result<FrontendSource, 
         return Err(ResolveError::Url { reference: owned() });
     }
     let image = ImageName::parse(reference);
-    if let Some((_, name)) = BUILT_IN.iter().find(|(path, _)| *path == image.path) {
+    if let Some(known) = KNOWN.iter().find(|known| known.images.contains(&image.path)) {
         return match image.tag {
             Some(tag) if !is_version_1(tag) => Err(ResolveError::OtherVersion {
                 reference: owned(),
-                frontend: name,
+                frontend: known.name,
             }),
-            _ => Ok(FrontendSource::BuiltIn((*name).to_owned())),
+            _ => Ok(FrontendSource::BuiltIn(known.name.to_owned())),
         };
     }
     if reference.contains(['/', ':', '@']) {

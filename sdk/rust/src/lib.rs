@@ -6,14 +6,20 @@
 
 #[doc(hidden)]
 pub mod bindings;
+pub mod calls;
+pub mod chmod;
 mod diagnostics;
 mod frontend;
+pub mod git;
 mod graph;
 mod host;
+pub mod ignore;
 #[cfg(target_family = "wasm")]
 mod imports;
+pub mod options;
 pub mod path;
 mod platform;
+pub mod reference;
 pub mod testing;
 mod text;
 pub mod types;

@@ -2,16 +2,12 @@
 //! Knows no instruction's meaning, which is in the instruction's own file.
 
 mod bases;
-pub mod chmod;
 pub mod context;
 pub mod env;
-pub mod git;
 pub mod globals;
 pub mod golang;
-pub mod ignore;
 pub mod image;
 pub mod naming;
-pub mod options;
 mod order;
 pub mod plan;
 mod resolve;
@@ -20,6 +16,8 @@ mod start;
 pub mod vertices;
 
 use std::collections::HashMap;
+
+pub use lapstrake_sdk::{chmod, git, ignore, options};
 
 use lapstrake_sdk::types::{BuildError, BuiltImage, Edge, Platform, Request, Timestamp};
 use lapstrake_sdk::{Host, LineIndex};

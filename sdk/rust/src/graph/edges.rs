@@ -3,7 +3,7 @@
 use crate::types::*;
 
 /// Calls `visit` with every edge that an op names, in the order of its fields.
-pub(super) fn for_each_edge(op: &mut Op, visit: &mut dyn FnMut(&mut Edge)) {
+pub(crate) fn for_each_edge(op: &mut Op, visit: &mut dyn FnMut(&mut Edge)) {
     match op {
         Op::Source(_) => {}
         Op::Exec(exec) => {

@@ -1,7 +1,7 @@
 //! The graph while it is being built: a growing list of vertices in which equal ones are one.
 //! Knows nothing of what ops mean beyond which edges they name; `state.rs`, `run.rs` and `file.rs` are the comfortable way in.
 
-mod edges;
+pub(crate) mod edges;
 mod file;
 mod hash;
 mod run;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use lapstrake_sdk::types::{CallResult, Outline, Report, Severity, SourceRange, TargetInfo};
+use crate::types::{CallResult, Outline, Report, Severity, SourceRange, TargetInfo};
 
 /// Findings, one a paragraph.
 pub fn report(report: &Report) -> CallResult {

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use lapstrake_sdk::types::*;
 use serde_json::{Map, Value, json};
+
+use crate::types::*;
 
 /// A graph, one vertex a paragraph, and the images.
 pub fn graph(result: &BuildResult) -> String {
@@ -319,7 +320,7 @@ pub fn configs(images: &[BuiltImage]) -> String {
     } else {
         Value::Array(all)
     };
-    serde_json::to_string_pretty(&value).expect("a value is JSON") + "\n"
+    format!("{value:#}\n")
 }
 
 fn config(config: &ImageConfig) -> Value {

@@ -1,6 +1,13 @@
 //! A host in memory for the tests of a frontend: it answers what the test told it, and writes down what was asked.
 //! Executes nothing: it solves image and local sources only, and what a test gives it by hand.
 
+#[cfg(feature = "cases")]
+pub mod case;
+#[cfg(feature = "cases")]
+pub mod cases;
+#[cfg(feature = "cases")]
+pub mod print;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Bound;

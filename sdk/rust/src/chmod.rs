@@ -1,6 +1,6 @@
 //! Modes of `--chmod`: octal digits, or symbolic as chmod(1) takes them. Knows nothing of files.
 
-use lapstrake_sdk::types::FileMode;
+use crate::types::FileMode;
 
 /// Reads a mode; the error says what is wrong.
 pub fn parse(text: &str) -> Result<FileMode, String> {

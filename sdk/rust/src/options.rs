@@ -1,15 +1,13 @@
-//! What the request says beside the file: BuildKit's frontend options, build arguments, proxies, the epoch.
-//! Knows no instruction.
+//! What a request says beside the build file: BuildKit's frontend options, build arguments, proxies, the epoch.
+//! Knows no build language.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use lapstrake_sdk::types::{
+use crate::types::{
     CdiDevice, ExecOp, HostIp, LinuxResources, Mount, MountKind, NetworkMode, ProxyEnv, Request, ResolveMode,
     Timestamp, TmpfsMount, Ulimit,
 };
-
-use crate::lint;
 
 /// Options, read once for all platforms.
 #[derive(Debug, Clone, Default)]
@@ -54,8 +52,7 @@ impl Options {
             .or(option("multi-platform"));
         let multi_platform = match multi_platform {
             Some(text) => {
-                let value =
-                    lint::parse_bool(text).ok_or_else(|| wrong("multi-platform", text, "true or false"))?;
+                let value = parse_bool(text).ok_or_else(|| wrong("multi-platform", text, "true or false"))?;
                 if !value && request.platforms.len() > 1 {
                     return Err("several platforms are asked for, and multi-platform=false".to_owned());
                 }
@@ -145,6 +142,15 @@ impl Options {
                 },
             );
         }
+    }
+}
+
+/// Reads a truth value as Go's `strconv.ParseBool` does.
+pub fn parse_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
     }
 }
 

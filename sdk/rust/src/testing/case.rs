@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use lapstrake_sdk::testing::{self, MemoryHost, MemoryTree};
-use lapstrake_sdk::types::*;
 use serde::Deserialize;
+
+use super::{MemoryHost, MemoryTree};
+use crate::types::*;
 
 /// `request.json`; everything may be left out.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Case {
-    /// Name of the file; `Dockerfile`.
+    /// Name of the file; none: `Dockerfile`.
     pub file: Option<String>,
     /// A named sub-request instead of a build.
     pub call: Option<String>,
@@ -54,10 +55,13 @@ const USUAL: [&str; 4] = ["alpine:latest", "debian:12", "busybox:latest", "golan
 
 impl Case {
     /// Makes the request.
+    ///
+    /// # Panics
+    /// If a platform or context of the case is none.
     pub fn request(&self, text: &str) -> Request {
         let platform =
             |text: &str| Platform::parse(text, &Platform::new("linux", "amd64")).expect("a platform");
-        let mut request = testing::request(self.file.as_deref().unwrap_or("Dockerfile"), text);
+        let mut request = super::request(self.file.as_deref().unwrap_or("Dockerfile"), text);
         let pairs =
             |map: &BTreeMap<String, String>| map.iter().map(|(k, v)| KeyValue::new(k, v)).collect::<Vec<_>>();
         for (name, text) in &self.sources {
@@ -94,6 +98,9 @@ impl Case {
     }
 
     /// Makes the host.
+    ///
+    /// # Panics
+    /// If an image of the case is none.
     pub fn host(&self) -> MemoryHost {
         let mut host = MemoryHost::new().context("context", tree(&self.files));
         for (name, files) in &self.locals {

@@ -1,7 +1,7 @@
 //! Addresses of git repositories: which texts are one, and what their fragment and query say.
 //! Knows nothing of fetching.
 
-use lapstrake_sdk::types::GitSource;
+use crate::types::GitSource;
 
 /// A repository and what of it is wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -90,12 +90,13 @@ impl GitRef {
                 self.subdir = value.trim_start_matches('/').to_owned();
             }
             "checksum" | "commit" => self.checksum = Some(value.to_owned()),
-            "keep-git-dir" => match crate::lint::parse_bool(if value.is_empty() { "true" } else { value }) {
+            "keep-git-dir" => match crate::options::parse_bool(if value.is_empty() { "true" } else { value })
+            {
                 Some(value) => self.keep_git_dir = Some(value),
                 None => return Err(format!("`{value}` is not true or false")),
             },
             "submodules" => {
-                if crate::lint::parse_bool(value) == Some(false) {
+                if crate::options::parse_bool(value) == Some(false) {
                     return Err(
                         "submodules=false is not supported by this version of the Dockerfile frontend"
                             .to_owned(),
