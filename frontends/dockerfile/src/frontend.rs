@@ -71,6 +71,7 @@ impl Frontend for DockerfileFrontend {
                     description: "stages that can be built".to_owned(),
                 },
             ],
+            ..FrontendInfo::default()
         }
     }
 

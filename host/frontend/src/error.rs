@@ -286,6 +286,17 @@ pub enum ResultProblem {
     /// Two images of one platform.
     #[error("it has two images for {0}")]
     SamePlatform(String),
+    /// An origin of a rewritten text.
+    #[error("origin {0} of its text overlaps the one before or lies in no file")]
+    Origin(usize),
+    /// Another number of images than it was given.
+    #[error("it answers {got} images for {asked}")]
+    Images {
+        /// As many were given.
+        asked: usize,
+        /// As many came back.
+        got: usize,
+    },
     /// The JSON of a sub-request's answer is none.
     #[error("its `json` is not JSON")]
     Json(#[source] serde_json::Error),
@@ -295,7 +306,9 @@ impl ResultProblem {
     fn subject(&self) -> &'static str {
         match self {
             Self::Graph(_) => "an invalid graph",
-            Self::NoImage | Self::SamePlatform(_) | Self::Json(_) => "an invalid result",
+            Self::NoImage | Self::SamePlatform(_) | Self::Json(_) | Self::Origin(_) | Self::Images { .. } => {
+                "an invalid result"
+            }
         }
     }
 }

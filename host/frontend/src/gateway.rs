@@ -6,6 +6,8 @@ use std::sync::Arc;
 use lapstrake_llb::{Definition, Digest, Edge, ImageConfig, Platform, Report, ResolveMode};
 use serde::{Deserialize, Serialize};
 
+use crate::request::{BuildResult, Request};
+
 /// Answers a frontend's calls. They come from the thread that runs the guest, which waits meanwhile: an
 /// implementation that can be cancelled MUST return soon after it was.
 pub trait Gateway: Send + Sync {
@@ -15,6 +17,18 @@ pub trait Gateway: Send + Sync {
     /// Solves the roots, all at the same time. MUST give one reference for each root, in order. The definition is
     /// valid, and so are the roots.
     fn solve(&self, definition: Definition, roots: Vec<Edge>) -> Result<Vec<Arc<dyn Reference>>, SolveError>;
+
+    /// Builds with another frontend; none: the one that the main source's syntax line names. Only where frontends can be
+    /// found.
+    fn build_file(&self, frontend: Option<&str>, request: Request) -> Result<BuildResult, BuildFailure> {
+        let _ = (frontend, request);
+        Err(BuildFailure::Failed("this call may not build".to_owned()))
+    }
+
+    /// Shows how far something is. Bounded in number; MUST not influence a result.
+    fn progress(&self, name: &str, current: u64, total: Option<u64>) {
+        let _ = (name, current, total);
+    }
 
     /// Shows a message to the person. Bounded in number and length; MUST not influence a result.
     fn log(&self, level: LogLevel, message: &str);
@@ -78,6 +92,20 @@ pub enum SolveError {
     /// Nobody waits for it any more.
     #[error("cancelled")]
     Cancelled,
+}
+
+/// Why another frontend built nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum BuildFailure {
+    /// The source is wrong.
+    #[error("the build file is not valid")]
+    Invalid(Report),
+    /// The build file has no such target.
+    #[error("there is no target {0:?} in the build file")]
+    UnknownTarget(String),
+    /// Anything else.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// Why a file cannot be read.

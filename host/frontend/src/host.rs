@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
 
 use crate::bindings::FrontendWorld;
-use crate::bindings::lapstrake::frontend::{diagnostics, host, llb};
+use crate::bindings::lapstrake::frontend::{diagnostics, host, llb, requests};
 use crate::convert::checked_definition;
 use crate::gateway::{FileError, Gateway, LogLevel, Reference};
 use crate::limits::{Budget, Limits, Logged, MAX_LOG_MESSAGE, MAX_READ, MAX_REFERENCES, MemoryLimiter};
@@ -72,6 +72,8 @@ impl llb::Host for State {}
 
 impl diagnostics::Host for State {}
 
+impl requests::Host for State {}
+
 impl host::Host for State {
     fn resolve_image_configs(
         &mut self,
@@ -109,6 +111,24 @@ impl host::Host for State {
             handles.push(handle.map_err(|_| Stop::TooMany("open trees"))?);
         }
         Ok(Ok(handles))
+    }
+
+    fn build_file(
+        &mut self,
+        frontend: Option<String>,
+        request: host::Request,
+    ) -> wasmtime::Result<Result<host::BuildResult, host::BuildError>> {
+        self.budget.solve()?;
+        let request = request.into();
+        let built = self.ask(|gateway| gateway.build_file(frontend.as_deref(), request))?;
+        Ok(built.map(Into::into).map_err(Into::into))
+    }
+
+    fn progress(&mut self, name: String, current: u64, total: Option<u64>) -> wasmtime::Result<()> {
+        match self.budget.log(name.len()) {
+            Logged::Shown => self.ask(|gateway| gateway.progress(&name, current, total)),
+            Logged::Last | Logged::LeftOut => Ok(self.budget.call()?),
+        }
     }
 
     fn log(&mut self, level: host::LogLevel, message: String) -> wasmtime::Result<()> {

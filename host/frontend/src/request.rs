@@ -81,6 +81,8 @@ pub struct FrontendInfo {
     pub options: Vec<OptionInfo>,
     /// Named sub-requests that it answers.
     pub calls: Vec<CallInfo>,
+    /// What it does in a chain of frontends. Empty: it builds.
+    pub roles: Vec<Role>,
 }
 
 /// An option of a frontend.
@@ -155,4 +157,96 @@ pub struct CallResult {
     pub text: String,
     /// For programs: one JSON value.
     pub json: String,
+}
+
+/// What a frontend does in a chain of frontends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// Makes a graph of a build file.
+    Builds,
+    /// Changes the sources that the next one reads.
+    RewritesSources,
+    /// Changes which images are asked for.
+    RewritesImages,
+    /// Changes what was made.
+    RewritesResult,
+}
+
+/// The main source as the next frontend of a chain is to read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rewritten {
+    /// The new text.
+    pub text: String,
+    /// Where its lines come from, sorted and without overlaps.
+    pub origins: Vec<LineOrigin>,
+    /// What the origins refer to.
+    pub files: Vec<SourceFile>,
+    /// What may be wrong with the sources.
+    pub warnings: Report,
+}
+
+/// Where lines of a rewritten text come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineOrigin {
+    /// The first of the lines.
+    pub line: u32,
+    /// How many they are.
+    pub count: u32,
+    /// Where they come from.
+    pub origin: SourceRange,
+    /// Whether they are the lines of the origin, one by one; else they were made of it as a whole.
+    pub verbatim: bool,
+}
+
+/// What a completion is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CompletionKind {
+    /// A word of the language.
+    Keyword,
+    /// An option of an instruction.
+    Flag,
+    /// A variable.
+    Variable,
+    /// A value.
+    Value,
+    /// A target.
+    Target,
+    /// A path.
+    File,
+    /// An image.
+    Image,
+}
+
+/// Something that could stand at a position.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Completion {
+    /// What is shown.
+    pub label: String,
+    /// What it is.
+    pub kind: CompletionKind,
+    /// One line about it; may be empty.
+    pub detail: String,
+    /// Markdown; may be empty.
+    pub documentation: String,
+    /// What it changes; none: the label is inserted at the position.
+    pub edit: Option<TextEdit>,
+}
+
+/// A part of a file and what it is to become.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextEdit {
+    /// The part, in the file that was asked about.
+    pub range: SourceRange,
+    /// The text instead.
+    pub text: String,
+}
+
+/// What is to be said about a position.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hover {
+    /// Markdown.
+    pub text: String,
+    /// The part of the file that it is about.
+    pub range: Option<SourceRange>,
 }

@@ -19,12 +19,26 @@ const PACKAGE: &str = "lapstrake:frontend/";
 pub(crate) const FRONTEND: &str = "lapstrake:frontend/frontend@0.1.0";
 
 /// Functions that every frontend has. What later versions add is looked up when it is called.
-const EXPORTS: &[&str] = &["describe", "build", "lint", "get-outline", "list-targets", "call"];
+const EXPORTS: &[&str] = &[
+    "describe",
+    "build",
+    "lint",
+    "get-outline",
+    "list-targets",
+    "call",
+    "completions",
+    "get-hover",
+    "rewrite-sources",
+    "rewrite-images",
+    "rewrite-result",
+];
 
 /// All that a frontend can import. The other interfaces hold types only.
 const HOST: &[&str] = &[
     "resolve-image-configs",
     "solve",
+    "build-file",
+    "progress",
     "log",
     "warn",
     "reference",
@@ -35,7 +49,7 @@ const HOST: &[&str] = &[
 ];
 
 /// Interfaces of the package that can be imported.
-const INTERFACES: &[&str] = &["llb", "diagnostics", "host"];
+const INTERFACES: &[&str] = &["llb", "diagnostics", "requests", "host"];
 
 /// Checks the imports and exports of a component, and returns the version of the contract that it was made for.
 pub(crate) fn check(engine: &Engine, component: &Component, frontend: &str) -> Result<String, FrontendError> {

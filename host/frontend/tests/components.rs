@@ -62,7 +62,19 @@ fn error_of(wat: &str) -> FrontendError {
 
 /// A component that exports every function of a frontend, none with the right type.
 fn wrong_types(version: &str, imports: &str) -> String {
-    let functions = ["describe", "build", "lint", "get-outline", "list-targets", "call"];
+    let functions = [
+        "describe",
+        "build",
+        "lint",
+        "get-outline",
+        "list-targets",
+        "call",
+        "completions",
+        "get-hover",
+        "rewrite-sources",
+        "rewrite-images",
+        "rewrite-result",
+    ];
     let exports: String = functions
         .iter()
         .map(|name| format!("(export \"{name}\" (func $f))"))

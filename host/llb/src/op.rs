@@ -326,6 +326,8 @@ pub struct GitSource {
     pub mount_ssh_sock: Option<String>,
     /// Known hosts, in the format of that file.
     pub known_hosts: Option<String>,
+    /// Whether submodules are left out.
+    pub skip_submodules: bool,
 }
 
 /// A file by HTTP.

@@ -130,6 +130,7 @@ pub(crate) fn everything() -> (Definition, Vec<Edge>) {
         git_ref: "main".into(),
         subdir: "sub".into(),
         keep_git_dir: true,
+        skip_submodules: true,
         checksum: Some("0123456789abcdef".into()),
         auth_token_secret: Some("GIT_AUTH_TOKEN".into()),
         ..GitSource::default()
@@ -400,18 +401,22 @@ fn source_op() -> impl Strategy<Value = Op> {
             "[a-z/]{0,5}",
             "[a-z]{0,8}",
             any::<bool>(),
+            any::<bool>(),
             prop::option::of(word())
         )
-            .prop_map(|(host, git_ref, subdir, keep_git_dir, known_hosts)| {
-                Op::Source(SourceOp::Git(GitSource {
-                    remote: format!("ssh://git@{host}.org/x"),
-                    git_ref,
-                    subdir,
-                    keep_git_dir,
-                    known_hosts,
-                    ..GitSource::default()
-                }))
-            }),
+            .prop_map(
+                |(host, git_ref, subdir, keep_git_dir, skip_submodules, known_hosts)| {
+                    Op::Source(SourceOp::Git(GitSource {
+                        remote: format!("ssh://git@{host}.org/x"),
+                        git_ref,
+                        subdir,
+                        keep_git_dir,
+                        skip_submodules,
+                        known_hosts,
+                        ..GitSource::default()
+                    }))
+                }
+            ),
         (
             word(),
             prop::option::of(0u32..0o1000),

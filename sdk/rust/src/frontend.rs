@@ -4,7 +4,8 @@
 use crate::Host;
 use crate::types::*;
 
-/// A build language. `describe` and `build` are what a frontend must have.
+/// A build language. `describe` is what a frontend must have; `build`, too, if it is not one that
+/// only changes what others read or make (`describe().roles`).
 ///
 /// An instance of the component lives for one call, so there is no state to keep and the functions take no `self`.
 /// A function MUST depend on its arguments and the host's answers alone.
@@ -13,7 +14,9 @@ pub trait Frontend {
     fn describe() -> FrontendInfo;
 
     /// Turns a build file into a graph and images.
-    fn build(host: &dyn Host, request: Request) -> Result<BuildResult, BuildError>;
+    fn build(_host: &dyn Host, _request: Request) -> Result<BuildResult, BuildError> {
+        Err(BuildError::unsupported("building by itself"))
+    }
 
     /// Finds what is wrong or doubtful without building. Unless told otherwise, that is what `build` finds.
     fn lint(host: &dyn Host, request: Request) -> Result<Report, BuildError> {
@@ -37,6 +40,51 @@ pub trait Frontend {
     /// Answers a named sub-request, one of `describe().calls`.
     fn call(_host: &dyn Host, name: &str, _request: Request) -> Result<CallResult, BuildError> {
         Err(BuildError::unsupported(format!("the call {name:?}")))
+    }
+
+    /// Says what could stand at a position; `file` indexes the request's sources. Nothing unless told otherwise.
+    fn completions(
+        _host: &dyn Host,
+        _request: Request,
+        _file: u32,
+        _at: Position,
+    ) -> Result<Vec<Completion>, BuildError> {
+        Ok(Vec::new())
+    }
+
+    /// Says what is known of a position; `file` indexes the request's sources. Nothing unless told otherwise.
+    fn hover(
+        _host: &dyn Host,
+        _request: Request,
+        _file: u32,
+        _at: Position,
+    ) -> Result<Option<Hover>, BuildError> {
+        Ok(None)
+    }
+
+    /// Gives the main source as the next frontend of a chain is to read it; [`Rewriting`](crate::Rewriting) helps.
+    /// Asked of frontends with [`Role::RewritesSources`].
+    fn rewrite_sources(_host: &dyn Host, _request: Request) -> Result<Rewritten, BuildError> {
+        Err(BuildError::unsupported("rewriting sources"))
+    }
+
+    /// Gives the images that another frontend of a chain shall get instead, in order. Asked of frontends with
+    /// [`Role::RewritesImages`].
+    fn rewrite_images(
+        _host: &dyn Host,
+        _request: Request,
+        _images: Vec<ImageRequest>,
+    ) -> Result<Vec<ImageRequest>, BuildError> {
+        Err(BuildError::unsupported("rewriting images"))
+    }
+
+    /// Changes what another frontend of a chain made. Asked of frontends with [`Role::RewritesResult`].
+    fn rewrite_result(
+        _host: &dyn Host,
+        _request: Request,
+        _built: BuildResult,
+    ) -> Result<BuildResult, BuildError> {
+        Err(BuildError::unsupported("rewriting results"))
     }
 }
 
@@ -130,6 +178,34 @@ pub mod component {
         fn call(name: String, request: Request) -> Result<CallResult, BuildError> {
             report_panics();
             F::call(&Imports, &name, request)
+        }
+
+        fn completions(request: Request, file: u32, at: Position) -> Result<Vec<Completion>, BuildError> {
+            report_panics();
+            F::completions(&Imports, request, file, at)
+        }
+
+        fn get_hover(request: Request, file: u32, at: Position) -> Result<Option<Hover>, BuildError> {
+            report_panics();
+            F::hover(&Imports, request, file, at)
+        }
+
+        fn rewrite_sources(request: Request) -> Result<Rewritten, BuildError> {
+            report_panics();
+            F::rewrite_sources(&Imports, request)
+        }
+
+        fn rewrite_images(
+            request: Request,
+            images: Vec<ImageRequest>,
+        ) -> Result<Vec<ImageRequest>, BuildError> {
+            report_panics();
+            F::rewrite_images(&Imports, request, images)
+        }
+
+        fn rewrite_result(request: Request, built: BuildResult) -> Result<BuildResult, BuildError> {
+            report_panics();
+            F::rewrite_result(&Imports, request, built)
         }
     }
 }

@@ -125,6 +125,7 @@ impl GitRef {
             auth_header_secret: Some("GIT_AUTH_HEADER".to_owned()),
             mount_ssh_sock: ssh.then(|| "default".to_owned()),
             known_hosts: None,
+            skip_submodules: false,
         }
     }
 }

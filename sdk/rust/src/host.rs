@@ -11,8 +11,15 @@ pub trait Host {
     /// Solves a part of a build while the frontend runs; one tree for each root, in order.
     fn solve(&self, definition: &Definition, roots: &[Edge]) -> Result<Vec<Box<dyn Reference>>, SolveError>;
 
+    /// Builds with another frontend, such as a build file that an earlier step made: its text is the request's first
+    /// source. `frontend` is a reference as in a syntax line; none: the text's own syntax line says.
+    fn build_file(&self, frontend: Option<&str>, request: &Request) -> Result<BuildResult, BuildError>;
+
     /// Shows a message to the person. Never changes a result.
     fn log(&self, level: LogLevel, message: &str);
+
+    /// Shows how far something is that takes long. It is done when `current` is `total`.
+    fn progress(&self, name: &str, current: u64, total: Option<u64>);
 
     /// Shows warnings with their source, while the frontend goes on.
     fn warn(&self, warnings: &Report);

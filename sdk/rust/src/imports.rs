@@ -24,6 +24,14 @@ impl Host for Imports {
             .collect())
     }
 
+    fn build_file(&self, frontend: Option<&str>, request: &Request) -> Result<BuildResult, BuildError> {
+        imports::build_file(frontend, request)
+    }
+
+    fn progress(&self, name: &str, current: u64, total: Option<u64>) {
+        imports::progress(name, current, total);
+    }
+
     fn log(&self, level: LogLevel, message: &str) {
         imports::log(level, message);
     }

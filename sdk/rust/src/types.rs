@@ -2,13 +2,12 @@
 //! Plain data. Knows nothing of graphs being built or of the host.
 
 pub use crate::bindings::exports::lapstrake::frontend::frontend::{
-    ArgInfo, BuildError, BuildResult, BuiltImage, CallInfo, CallResult, ContextSource, FrontendInfo,
-    NamedContext, OptionInfo, Outline, Request, TargetInfo,
+    ArgInfo, CallInfo, CallResult, Completion, CompletionKind, FrontendInfo, Hover, LineOrigin, OptionInfo,
+    Outline, Rewritten, Role, TargetInfo, TextEdit,
 };
 pub use crate::bindings::lapstrake::frontend::diagnostics::{Diagnostic, Related, Report, Severity};
 pub use crate::bindings::lapstrake::frontend::host::{
-    ByteRange, FileError, FileInfo, FileKind, Healthcheck, HistoryEntry, ImageConfig, ImageInfo,
-    ImageRequest, LogLevel, SolveError,
+    ByteRange, FileError, FileInfo, FileKind, ImageInfo, LogLevel, SolveError,
 };
 pub use crate::bindings::lapstrake::frontend::llb::{
     BindMount, BuildOp, CacheMount, CacheSharing, CdiDevice, Chown, CopyAction, Definition, DiffOp, Edge,
@@ -17,6 +16,10 @@ pub use crate::bindings::lapstrake::frontend::llb::{
     NetworkMode, OciLayoutSource, Op, Platform, Position, ProgressGroup, ProxyEnv, ResolveMode, RmAction,
     SecretEnv, SecretMount, SecurityMode, SourceFile, SourceOp, SourceRange, SshMount, SymlinkAction,
     Timestamp, TmpfsMount, Ulimit, UserRef, Vertex,
+};
+pub use crate::bindings::lapstrake::frontend::requests::{
+    BuildError, BuildResult, BuiltImage, ContextSource, Healthcheck, HistoryEntry, ImageConfig, ImageRequest,
+    NamedContext, Request,
 };
 
 /// Name that BuildKit, and so Lapstrake, gives the main context.

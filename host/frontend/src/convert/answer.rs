@@ -4,7 +4,7 @@ use lapstrake_llb as llb;
 
 use super::{all, enumeration, pairs, record};
 use crate::bindings::exports::lapstrake::frontend::frontend as wit;
-use crate::bindings::lapstrake::frontend::{diagnostics, host, llb as wit_llb};
+use crate::bindings::lapstrake::frontend::{diagnostics, host, llb as wit_llb, requests};
 use crate::error::ResultProblem;
 use crate::gateway::{ByteRange, ImageRequest, LogLevel};
 use crate::limits::MAX_DIAGNOSTICS;
@@ -30,7 +30,7 @@ pub(crate) fn checked_definition(
     Ok((definition, roots))
 }
 
-impl Checked<BuildResult> for wit::BuildResult {
+impl Checked<BuildResult> for requests::BuildResult {
     fn checked(self, limits: &llb::Limits) -> Result<BuildResult, ResultProblem> {
         let result = BuildResult {
             definition: self.definition.into(),
@@ -113,6 +113,7 @@ impl Checked<FrontendInfo> for wit::FrontendInfo {
             file_patterns: self.file_patterns,
             options: all(self.options),
             calls: all(self.calls),
+            roles: all(self.roles),
         })
     }
 }
@@ -167,7 +168,7 @@ impl From<diagnostics::Report> for llb::Report {
     }
 }
 
-record!(host::Healthcheck => llb::Healthcheck, old: {
+record!(requests::Healthcheck => llb::Healthcheck, old: {
     test: old.test,
     interval_ns: old.interval_ns,
     timeout_ns: old.timeout_ns,
@@ -175,14 +176,14 @@ record!(host::Healthcheck => llb::Healthcheck, old: {
     start_interval_ns: old.start_interval_ns,
     retries: old.retries,
 });
-record!(host::HistoryEntry => llb::HistoryEntry, old: {
+record!(requests::HistoryEntry => llb::HistoryEntry, old: {
     created: old.created.map(Into::into),
     created_by: old.created_by,
     comment: old.comment,
     author: old.author,
     empty_layer: old.empty_layer,
 });
-record!(host::ImageConfig => llb::ImageConfig, old: {
+record!(requests::ImageConfig => llb::ImageConfig, old: {
     platform: old.platform.into(),
     env: pairs(old.env),
     entrypoint: old.entrypoint,
@@ -201,7 +202,7 @@ record!(host::ImageConfig => llb::ImageConfig, old: {
     created: old.created.map(Into::into),
     history: all(old.history),
 });
-record!(wit::BuiltImage => llb::BuiltImage, old: {
+record!(requests::BuiltImage => llb::BuiltImage, old: {
     platform: old.platform.into(),
     root: old.root.map(Into::into),
     config: old.config.into(),
@@ -226,7 +227,7 @@ record!(wit::ArgInfo => ArgInfo, old: {
     default_value: old.default_value,
     range: old.range.map(Into::into),
 });
-record!(host::ImageRequest => ImageRequest, old: {
+record!(requests::ImageRequest => ImageRequest, old: {
     reference: old.reference,
     oci_layout_store: old.oci_layout_store,
     platform: old.platform.map(Into::into),

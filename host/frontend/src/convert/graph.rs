@@ -47,6 +47,7 @@ record!(wit::GitSource => llb::GitSource, old: {
     auth_header_secret: old.auth_header_secret,
     mount_ssh_sock: old.mount_ssh_sock,
     known_hosts: old.known_hosts,
+    skip_submodules: old.skip_submodules,
 });
 record!(wit::HttpSource => llb::HttpSource, old: {
     url: old.url,

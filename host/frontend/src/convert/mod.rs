@@ -1,9 +1,11 @@
 //! The border: here, and nowhere else, becomes a guest's data the host's and the other way round. `graph` and `answer`
-//! take what a guest gives, `request` makes what a guest is given. Types, counts and sizes only: that a graph makes
+//! take what a guest gives, `asked` what it asks of another frontend; `request` and `made` make what a guest is given. Types, counts and sizes only: that a graph makes
 //! sense is for `lapstrake_llb::validate`, which `answer` calls. Knows nothing of how a guest is called.
 
 mod answer;
+mod asked;
 mod graph;
+mod made;
 mod request;
 
 pub(crate) use answer::{Checked, checked_definition};

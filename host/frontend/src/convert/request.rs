@@ -3,9 +3,8 @@
 use lapstrake_llb as llb;
 
 use super::{all, enumeration, key_values, record};
-use crate::bindings::exports::lapstrake::frontend::frontend as wit;
-use crate::bindings::lapstrake::frontend::{host, llb as wit_llb};
-use crate::gateway::{FileError, FileInfo, FileKind, ImageInfo, SolveError};
+use crate::bindings::lapstrake::frontend::{host, llb as wit_llb, requests};
+use crate::gateway::{FileError, FileInfo, FileKind, ImageInfo, ImageRequest, SolveError};
 use crate::request::{ContextSource, NamedContext, Request};
 
 record!(llb::Platform => wit_llb::Platform, new: {
@@ -26,8 +25,14 @@ record!(llb::OciLayoutSource => wit_llb::OciLayoutSource, new: {
     store: new.store,
     layer_limit: new.layer_limit,
 });
+record!(ImageRequest => requests::ImageRequest, new: {
+    reference: new.reference,
+    oci_layout_store: new.oci_layout_store,
+    platform: new.platform.map(Into::into),
+    mode: new.mode.into(),
+});
 
-impl From<ContextSource> for wit::ContextSource {
+impl From<ContextSource> for requests::ContextSource {
     fn from(new: ContextSource) -> Self {
         match new {
             ContextSource::Local(name) => Self::Local(name),
@@ -40,8 +45,8 @@ impl From<ContextSource> for wit::ContextSource {
     }
 }
 
-record!(NamedContext => wit::NamedContext, new: { name: new.name, source: new.source.into() });
-record!(Request => wit::Request, new: {
+record!(NamedContext => requests::NamedContext, new: { name: new.name, source: new.source.into() });
+record!(Request => requests::Request, new: {
     sources: all(new.sources),
     target: new.target,
     platforms: all(new.platforms),
@@ -53,7 +58,7 @@ record!(Request => wit::Request, new: {
     options: key_values(new.options),
     source_date_epoch: new.source_date_epoch.map(Into::into),
 });
-record!(llb::Healthcheck => host::Healthcheck, new: {
+record!(llb::Healthcheck => requests::Healthcheck, new: {
     test: new.test,
     interval_ns: new.interval_ns,
     timeout_ns: new.timeout_ns,
@@ -61,14 +66,14 @@ record!(llb::Healthcheck => host::Healthcheck, new: {
     start_interval_ns: new.start_interval_ns,
     retries: new.retries,
 });
-record!(llb::HistoryEntry => host::HistoryEntry, new: {
+record!(llb::HistoryEntry => requests::HistoryEntry, new: {
     created: new.created.map(Into::into),
     created_by: new.created_by,
     comment: new.comment,
     author: new.author,
     empty_layer: new.empty_layer,
 });
-record!(llb::ImageConfig => host::ImageConfig, new: {
+record!(llb::ImageConfig => requests::ImageConfig, new: {
     platform: new.platform.into(),
     env: key_values(new.env),
     entrypoint: new.entrypoint,

@@ -6,8 +6,10 @@ use lapstrake_llb::{Definition, Digest, Edge, Report};
 use serde::{Deserialize, Serialize};
 
 use crate::gateway::{
-    ByteRange, FileError, FileInfo, Gateway, ImageInfo, ImageRequest, LogLevel, Reference, SolveError,
+    BuildFailure, ByteRange, FileError, FileInfo, Gateway, ImageInfo, ImageRequest, LogLevel, Reference,
+    SolveError,
 };
+use crate::request::{BuildResult, Request};
 
 /// The calls that a guest made, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +36,10 @@ enum Question {
     Read {
         reference: u32,
         question: ReferenceQuestion,
+    },
+    BuildFile {
+        frontend: Option<String>,
+        request: Request,
     },
 }
 
@@ -98,6 +104,9 @@ impl Trace {
                     let now = digest_solve(&solved);
                     references.extend(solved.unwrap_or_default());
                     now
+                }
+                Question::BuildFile { frontend, request } => {
+                    digest(&gateway.build_file(frontend.as_deref(), request.clone()))
                 }
                 Question::Read { reference, question } => references
                     .get(*reference as usize)
@@ -187,6 +196,20 @@ impl Gateway for Recorder {
             }) as Arc<dyn Reference>
         });
         Ok(references.collect())
+    }
+
+    fn build_file(&self, frontend: Option<&str>, request: Request) -> Result<BuildResult, BuildFailure> {
+        let question = Question::BuildFile {
+            frontend: frontend.map(str::to_owned),
+            request: request.clone(),
+        };
+        let answer = self.inner.build_file(frontend, request);
+        self.tape.write(question, digest(&answer));
+        answer
+    }
+
+    fn progress(&self, name: &str, current: u64, total: Option<u64>) {
+        self.inner.progress(name, current, total);
     }
 
     fn log(&self, level: LogLevel, message: &str) {

@@ -24,6 +24,7 @@ const KEEP_GIT_DIR: &str = "git.keepgitdir";
 const GIT_CHECKSUM: &str = "git.checksum";
 const GIT_TOKEN: &str = "git.authtokensecret";
 const GIT_HEADER: &str = "git.authheadersecret";
+const SKIP_SUBMODULES: &str = "git.skipsubmodules";
 const SSH_SOCK: &str = "git.mountsshsock";
 const KNOWN_HOSTS: &str = "git.knownsshhosts";
 const HTTP_CHECKSUM: &str = "http.checksum";
@@ -148,6 +149,9 @@ fn write_git(git: &GitSource, attrs: &mut Writer) -> String {
     attrs.set(FULL_URL, url);
     if git.keep_git_dir {
         attrs.set(KEEP_GIT_DIR, "true");
+    }
+    if git.skip_submodules {
+        attrs.set(SKIP_SUBMODULES, "true");
     }
     attrs.text(GIT_CHECKSUM, &git.checksum);
     attrs.text(GIT_TOKEN, &git.auth_token_secret);
@@ -304,17 +308,22 @@ fn read_git(rest: &str, attrs: &mut Reader) -> Result<GitSource, PbError> {
         remote,
         git_ref: git_ref.to_owned(),
         subdir: subdir.to_owned(),
-        keep_git_dir: match attrs.text(KEEP_GIT_DIR).as_deref() {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(other) => return Err(attrs.bad(KEEP_GIT_DIR, other)),
-        },
+        keep_git_dir: read_flag(attrs, KEEP_GIT_DIR)?,
+        skip_submodules: read_flag(attrs, SKIP_SUBMODULES)?,
         checksum: attrs.text(GIT_CHECKSUM),
         auth_token_secret: attrs.text(GIT_TOKEN),
         auth_header_secret: attrs.text(GIT_HEADER),
         mount_ssh_sock: attrs.text(SSH_SOCK),
         known_hosts: attrs.text(KNOWN_HOSTS),
     })
+}
+
+fn read_flag(attrs: &mut Reader, key: &'static str) -> Result<bool, PbError> {
+    match attrs.text(key).as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => Err(attrs.bad(key, other)),
+    }
 }
 
 fn read_http(identifier: &str, attrs: &mut Reader) -> Result<HttpSource, PbError> {

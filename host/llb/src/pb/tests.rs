@@ -179,10 +179,13 @@ fn foreign_sources() {
         ("git@github.com:a/b.git", "v1")
     );
     assert_eq!(git.subdir, "d/e");
-    let Ok(Op::Source(SourceOp::Git(git))) = one("git://github.com/a/b", &[]) else {
+    assert!(!git.skip_submodules);
+    let attrs = [("git.skipsubmodules", "true")];
+    let Ok(Op::Source(SourceOp::Git(git))) = one("git://github.com/a/b", &attrs) else {
         panic!("no git")
     };
     assert_eq!(git.remote, "https://github.com/a/b");
+    assert!(git.skip_submodules);
     for (identifier, attrs, expected) in [
         (
             "ftp://x",
@@ -212,8 +215,8 @@ fn foreign_sources() {
         ),
         (
             "git://x",
-            &[("git.skipsubmodules", "true")],
-            "op 0: the source attribute \"git.skipsubmodules\" is not supported",
+            &[("git.skipsubmodules", "yes")],
+            "op 0: git.skipsubmodules \"yes\" is not understood",
         ),
     ] {
         assert_eq!(one(identifier, attrs).unwrap_err().to_string(), expected);

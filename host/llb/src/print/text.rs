@@ -231,6 +231,7 @@ impl Fields<'_> {
                 self.text("ref", &git.git_ref);
                 self.text("subdir", &git.subdir);
                 self.flag("keep-git-dir", git.keep_git_dir);
+                self.flag("skip-submodules", git.skip_submodules);
                 self.some("checksum", &git.checksum);
                 self.some("auth-token-secret", &git.auth_token_secret);
                 self.some("auth-header-secret", &git.auth_header_secret);

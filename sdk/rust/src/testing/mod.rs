@@ -26,6 +26,9 @@ pub struct MemoryTree {
 /// What a solve of one vertex by hand gives.
 type Solver = dyn Fn(&Definition, Edge) -> Option<Result<MemoryTree, SolveError>>;
 
+/// What another frontend makes, by hand.
+type Builder = dyn Fn(Option<&str>, &Request) -> Result<BuildResult, BuildError>;
+
 /// A host that a test fills with images and contexts.
 #[derive(Default)]
 pub struct MemoryHost {
@@ -33,6 +36,7 @@ pub struct MemoryHost {
     image_trees: BTreeMap<String, Rc<MemoryTree>>,
     contexts: BTreeMap<String, Rc<MemoryTree>>,
     solver: Option<Box<Solver>>,
+    builder: Option<Box<Builder>>,
     seen: RefCell<Seen>,
 }
 
@@ -43,6 +47,8 @@ pub struct Seen {
     pub image_requests: Vec<Vec<ImageRequest>>,
     /// The definitions solved.
     pub solves: Vec<(Definition, Vec<Edge>)>,
+    /// What was told of how far things are.
+    pub progress: Vec<(String, u64, Option<u64>)>,
     /// The messages logged.
     pub logs: Vec<(LogLevel, String)>,
     /// The reports of warnings.
@@ -139,6 +145,16 @@ impl MemoryHost {
         self
     }
 
+    /// Builds by hand what the frontend wants another one to build.
+    #[must_use]
+    pub fn on_build(
+        mut self,
+        builder: impl Fn(Option<&str>, &Request) -> Result<BuildResult, BuildError> + 'static,
+    ) -> Self {
+        self.builder = Some(Box::new(builder));
+        self
+    }
+
     /// What happened so far.
     pub fn seen(&self) -> Seen {
         self.seen.borrow().clone()
@@ -189,6 +205,22 @@ impl Host for MemoryHost {
             .iter()
             .map(|root| Ok(Box::new(MemoryReference(self.tree(definition, *root)?)) as Box<dyn Reference>))
             .collect()
+    }
+
+    fn build_file(&self, frontend: Option<&str>, request: &Request) -> Result<BuildResult, BuildError> {
+        let answer = self.builder.as_ref().map(|builder| builder(frontend, request));
+        answer.unwrap_or_else(|| {
+            Err(BuildError::HostFailed(
+                "the memory host has no other frontends: give the answer with `on_build`".to_owned(),
+            ))
+        })
+    }
+
+    fn progress(&self, name: &str, current: u64, total: Option<u64>) {
+        self.seen
+            .borrow_mut()
+            .progress
+            .push((name.to_owned(), current, total));
     }
 
     fn log(&self, level: LogLevel, message: &str) {
