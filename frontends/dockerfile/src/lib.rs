@@ -5,9 +5,10 @@
 //! asked for images' configurations and the ignore file alone. Knows nothing of how the graph is executed.
 
 pub mod calls;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "component"))]
 mod component;
 pub mod diagnostic;
+pub mod document;
 pub mod error;
 pub mod expand;
 pub mod frontend;
@@ -19,9 +20,11 @@ pub mod parse;
 pub mod pattern;
 pub mod reference;
 pub mod report;
+pub mod source_map;
 pub mod span;
 pub mod stages;
 pub mod suggest;
 pub mod syntax;
 
+pub use document::{Document, Extension, Replacement};
 pub use frontend::DockerfileFrontend;

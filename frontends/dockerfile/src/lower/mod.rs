@@ -4,6 +4,7 @@
 mod bases;
 pub mod chmod;
 pub mod context;
+pub mod context_file;
 pub mod env;
 pub mod git;
 pub mod globals;
@@ -21,8 +22,8 @@ pub mod vertices;
 
 use std::collections::HashMap;
 
+use lapstrake_sdk::Host;
 use lapstrake_sdk::types::{BuildError, BuiltImage, Edge, Platform, Request, Timestamp};
-use lapstrake_sdk::{Host, LineIndex};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::expand::{Expander, Variables};
@@ -37,12 +38,15 @@ use crate::lower::plan::{Plan, Step};
 use crate::lower::stage::{Cx, FromTree, Stage};
 use crate::lower::vertices::Vertices;
 use crate::outline::Capture;
+use crate::source_map::SourceMap;
 use crate::stages::Dockerfile;
 
 /// What is to be lowered.
 pub struct Job<'a> {
     /// The file.
     pub file: &'a Dockerfile,
+    /// Where its text comes from.
+    pub lines: &'a SourceMap,
     /// The request.
     pub request: &'a Request,
     /// The host.
@@ -70,11 +74,6 @@ pub fn lower(job: &Job<'_>, diagnostics: &mut Diagnostics) -> Result<Lowered, Bu
         diagnostics.push(Diagnostic::elsewhere("InvalidOption", problem));
         Options::default()
     });
-    let lines = LineIndex::new(
-        job.request
-            .main_source()
-            .map_or("", |source| source.text.as_str()),
-    );
     let mut lowered = Lowered::default();
     let contexts = plan::contexts(job.request);
     let mut plans = Vec::new();
@@ -100,13 +99,13 @@ pub fn lower(job: &Job<'_>, diagnostics: &mut Diagnostics) -> Result<Lowered, Bu
         resolve::images(&mut plans, job, diagnostics);
     }
     if diagnostics.has_errors() {
-        rehearse(job, &options, &lines, &mut plans, diagnostics);
+        rehearse(job, &options, &mut plans, diagnostics);
         return Ok(lowered);
     }
     let mut driver = Driver {
         job,
         options: &options,
-        lines: &lines,
+        lines: job.lines,
         vertices: &mut lowered.vertices,
         outline: &mut lowered.outline,
         history: History::default(),
@@ -123,19 +122,13 @@ pub fn lower(job: &Job<'_>, diagnostics: &mut Diagnostics) -> Result<Lowered, Bu
 }
 
 /// Lowers what needs neither the host nor any variable, to find more errors in a file that has some already.
-fn rehearse(
-    job: &Job<'_>,
-    options: &Options,
-    lines: &LineIndex,
-    plans: &mut [Plan],
-    diagnostics: &mut Diagnostics,
-) {
+fn rehearse(job: &Job<'_>, options: &Options, plans: &mut [Plan], diagnostics: &mut Diagnostics) {
     let mut found = Diagnostics::default();
     let (mut vertices, mut outline) = (Vertices::default(), Capture::default());
     let mut driver = Driver {
         job,
         options,
-        lines,
+        lines: job.lines,
         vertices: &mut vertices,
         outline: &mut outline,
         history: History::default(),
@@ -166,7 +159,7 @@ fn rehearse(
 struct Driver<'a> {
     job: &'a Job<'a>,
     options: &'a Options,
-    lines: &'a LineIndex,
+    lines: &'a SourceMap,
     vertices: &'a mut Vertices,
     outline: &'a mut Capture,
     history: History,
