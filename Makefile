@@ -25,7 +25,6 @@ test: lint
 	@sh tests/install.sh test
 	$(CARGO) test --release --locked --workspace
 	@sh tests/unprivileged.sh release
-	$(CARGO) test --release --locked --manifest-path examples/frontends/hello/Cargo.toml --target-dir target/examples
 
 lint: frontends
 	$(CARGO) fmt --all --check

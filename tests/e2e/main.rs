@@ -13,6 +13,7 @@ mod filesystem;
 mod git;
 mod history;
 mod http;
+mod include;
 mod interruption;
 mod keys;
 mod limits;

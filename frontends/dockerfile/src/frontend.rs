@@ -3,11 +3,12 @@
 
 use lapstrake_sdk::types::{
     BuildError, BuildResult, CallInfo, CallResult, FrontendInfo, OptionInfo, Outline, Report, Request,
-    SourceFile, TargetInfo,
+    TargetInfo,
 };
-use lapstrake_sdk::{Frontend, Graph, Host, LineIndex};
+use lapstrake_sdk::{Frontend, Graph, Host};
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::document::Document;
 use crate::lint;
 use crate::lower::{self, Job, Lowered};
 use crate::outline;
@@ -76,11 +77,35 @@ impl Frontend for DockerfileFrontend {
     }
 
     fn build(host: &dyn Host, request: Request) -> Result<BuildResult, BuildError> {
-        let mut run = Run::new(&request);
+        Self::build_document(host, &Document::new(request))
+    }
+
+    fn lint(host: &dyn Host, request: Request) -> Result<Report, BuildError> {
+        Self::lint_document(host, &Document::new(request))
+    }
+
+    fn outline(host: &dyn Host, request: Request) -> Result<Outline, BuildError> {
+        Self::outline_document(host, &Document::new(request))
+    }
+
+    fn list_targets(_: &dyn Host, request: Request) -> Result<Vec<TargetInfo>, BuildError> {
+        Self::targets_of_document(&Document::new(request))
+    }
+
+    fn call(host: &dyn Host, name: &str, request: Request) -> Result<CallResult, BuildError> {
+        Self::call_document(host, name, &Document::new(request))
+    }
+}
+
+/// The functions of a frontend, for a document that may be more than the request's file.
+impl DockerfileFrontend {
+    /// Lowers a document.
+    pub fn build_document(host: &dyn Host, document: &Document) -> Result<BuildResult, BuildError> {
+        let mut run = Run::new(document);
         let lowered = run.lower(host, false)?;
-        let (warnings, lines) = run.finish()?;
+        let warnings = run.finish()?;
         let graph = Graph::new();
-        request.sources.iter().for_each(|source| {
+        document.files().iter().for_each(|source| {
             graph.source_file(source);
         });
         let moved = lowered.vertices.finish(&graph);
@@ -88,44 +113,54 @@ impl Frontend for DockerfileFrontend {
         for image in &mut images {
             image.root = image.root.map(|edge| moved.edge(edge));
         }
-        Ok(graph.finish(images, report::diagnostics(warnings, &lines)))
+        Ok(graph.finish(images, report::diagnostics(warnings, &document.map)))
     }
 
-    fn lint(host: &dyn Host, request: Request) -> Result<Report, BuildError> {
-        let mut run = Run::new(&request);
-        run.lower(host, request.target.as_deref().unwrap_or_default().is_empty())?;
+    /// Finds what is wrong or doubtful in a document.
+    pub fn lint_document(host: &dyn Host, document: &Document) -> Result<Report, BuildError> {
+        let mut run = Run::new(document);
+        let target = document.request.target.as_deref();
+        run.lower(host, target.unwrap_or_default().is_empty())?;
         match run.finish() {
-            Ok((warnings, lines)) => Ok(Report::new(
-                report::diagnostics(warnings, &lines),
-                request.sources,
+            Ok(warnings) => Ok(Report::new(
+                report::diagnostics(warnings, &document.map),
+                document.files().to_vec(),
             )),
             Err(BuildError::Invalid(report)) => Ok(report),
             Err(error) => Err(error),
         }
     }
 
-    fn outline(host: &dyn Host, request: Request) -> Result<Outline, BuildError> {
-        let mut run = Run::new(&request);
+    /// Describes the target of a document.
+    pub fn outline_document(host: &dyn Host, document: &Document) -> Result<Outline, BuildError> {
+        let mut run = Run::new(document);
         let index = run.target()?;
         let lowered = run.lower(host, false)?;
-        let targets = outline::targets(&run.file, &run.lines);
-        let (_, lines) = run.finish()?;
+        let targets = outline::targets(&run.file, &document.map);
+        run.finish()?;
         let target = targets.into_iter().nth(index).unwrap_or_default();
-        Ok(lowered.outline.into_outline(target, &lines, request.sources))
+        let files = document.files().to_vec();
+        Ok(lowered.outline.into_outline(target, &document.map, files))
     }
 
-    fn list_targets(_: &dyn Host, request: Request) -> Result<Vec<TargetInfo>, BuildError> {
-        let run = Run::new(&request);
-        let targets = outline::targets(&run.file, &run.lines);
+    /// Lists the targets of a document.
+    pub fn targets_of_document(document: &Document) -> Result<Vec<TargetInfo>, BuildError> {
+        let run = Run::new(document);
+        let targets = outline::targets(&run.file, &document.map);
         run.finish()?;
         Ok(targets)
     }
 
-    fn call(host: &dyn Host, name: &str, request: Request) -> Result<CallResult, BuildError> {
+    /// Answers a named sub-request about a document.
+    pub fn call_document(host: &dyn Host, name: &str, document: &Document) -> Result<CallResult, BuildError> {
         match name {
-            "lint" | "check" => Self::lint(host, request).map(|report| crate::calls::report(&report)),
-            "outline" => Self::outline(host, request).map(|outline| crate::calls::outline(&outline)),
-            "targets" => Self::list_targets(host, request).map(|targets| crate::calls::targets(&targets)),
+            "lint" | "check" => {
+                Self::lint_document(host, document).map(|report| crate::calls::report(&report))
+            }
+            "outline" => {
+                Self::outline_document(host, document).map(|outline| crate::calls::outline(&outline))
+            }
+            "targets" => Self::targets_of_document(document).map(|targets| crate::calls::targets(&targets)),
             _ => Err(BuildError::unsupported(format!(
                 "the call `{name}` (the calls are lint, outline and targets)"
             ))),
@@ -135,15 +170,15 @@ impl Frontend for DockerfileFrontend {
 
 /// One request on its way.
 struct Run<'a> {
+    document: &'a Document,
     request: &'a Request,
     file: Dockerfile,
-    lines: LineIndex,
     diagnostics: Diagnostics,
 }
 
 impl<'a> Run<'a> {
-    fn new(request: &'a Request) -> Self {
-        let text = request.main_source().map_or("", |source| source.text.as_str());
+    fn new(document: &'a Document) -> Self {
+        let (request, text) = (&document.request, document.text());
         let mut diagnostics = Diagnostics::default();
         let parsed = parse::file(text, &mut diagnostics);
         let mut file = stages::build(parsed, text.len(), &mut diagnostics);
@@ -155,9 +190,9 @@ impl<'a> Run<'a> {
             });
         }
         Self {
+            document,
             request,
             file,
-            lines: LineIndex::new(text),
             diagnostics,
         }
     }
@@ -191,7 +226,7 @@ impl<'a> Run<'a> {
         };
         let diagnostic =
             Diagnostic::elsewhere("UnknownTarget", format!("there is no target `{name}`")).help(help);
-        invalid(vec![diagnostic], &self.lines, self.request.sources.clone())
+        self.invalid(vec![diagnostic])
     }
 
     fn lower(&mut self, host: &dyn Host, all_stages: bool) -> Result<Lowered, BuildError> {
@@ -206,6 +241,7 @@ impl<'a> Run<'a> {
         };
         let job = Job {
             file: &self.file,
+            lines: &self.document.map,
             request: self.request,
             host,
             target,
@@ -215,19 +251,17 @@ impl<'a> Run<'a> {
     }
 
     /// Returns the warnings, or all findings where there is an error among them.
-    fn finish(self) -> Result<(Vec<Diagnostic>, LineIndex), BuildError> {
-        let items = self.diagnostics.into_sorted();
+    fn finish(mut self) -> Result<Vec<Diagnostic>, BuildError> {
+        let items = std::mem::take(&mut self.diagnostics).into_sorted();
         let items = lint::apply(items, &self.file.checks, &self.file.local_checks);
-        if items
-            .iter()
-            .any(|item| item.severity == crate::diagnostic::Severity::Error)
-        {
-            return Err(invalid(items, &self.lines, self.request.sources.clone()));
+        if items.iter().any(|item| item.severity == Severity::Error) {
+            return Err(self.invalid(items));
         }
-        Ok((items, self.lines))
+        Ok(items)
     }
-}
 
-fn invalid(items: Vec<Diagnostic>, lines: &LineIndex, sources: Vec<SourceFile>) -> BuildError {
-    BuildError::invalid(report::diagnostics(items, lines), sources)
+    fn invalid(&self, items: Vec<Diagnostic>) -> BuildError {
+        let Document { request, map } = self.document;
+        BuildError::invalid(report::diagnostics(items, map), request.sources.clone())
+    }
 }

@@ -1,11 +1,11 @@
 //! What can be set from outside: arguments, secrets, agents and caches of a target, and the list of targets.
 //! Knows nothing of how lowering finds them.
 
-use lapstrake_sdk::LineIndex;
 use lapstrake_sdk::types::{ArgInfo, Outline, SourceFile, SourceRange, TargetInfo};
 
 use crate::instructions::Command;
 use crate::instructions::arg::Definition;
+use crate::source_map::SourceMap;
 use crate::span::Span;
 use crate::stages::{Dockerfile, StageDefinition, description};
 
@@ -58,7 +58,7 @@ impl Capture {
     }
 
     /// Makes the outline of a target.
-    pub fn into_outline(self, target: TargetInfo, lines: &LineIndex, sources: Vec<SourceFile>) -> Outline {
+    pub fn into_outline(self, target: TargetInfo, lines: &SourceMap, sources: Vec<SourceFile>) -> Outline {
         let args = self.arguments.into_iter().map(|argument| ArgInfo {
             name: argument.name,
             description: argument.description,
@@ -82,12 +82,12 @@ fn note(names: &mut Vec<String>, name: &str) {
     }
 }
 
-fn range(lines: &LineIndex, span: Span) -> SourceRange {
-    lines.range(0, span.start..span.end)
+fn range(lines: &SourceMap, span: Span) -> SourceRange {
+    lines.range(span)
 }
 
 /// Describes every stage; the last one is built unless told otherwise.
-pub fn targets(file: &Dockerfile, lines: &LineIndex) -> Vec<TargetInfo> {
+pub fn targets(file: &Dockerfile, lines: &SourceMap) -> Vec<TargetInfo> {
     let last = file.stages.len().saturating_sub(1);
     file.stages
         .iter()
@@ -96,7 +96,7 @@ pub fn targets(file: &Dockerfile, lines: &LineIndex) -> Vec<TargetInfo> {
         .collect()
 }
 
-fn target(stage: &StageDefinition, is_default: bool, lines: &LineIndex) -> TargetInfo {
+fn target(stage: &StageDefinition, is_default: bool, lines: &SourceMap) -> TargetInfo {
     TargetInfo {
         name: stage.name(),
         description: stage.description.clone(),

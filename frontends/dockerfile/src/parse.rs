@@ -121,6 +121,51 @@ pub fn file(text: &str, diagnostics: &mut Diagnostics) -> Parsed {
     }
 }
 
+/// An instruction that was found but not read.
+#[derive(Debug)]
+pub struct Scanned {
+    /// The line.
+    pub line: Logical,
+    /// Its first word, in the line's text.
+    pub keyword: Range<usize>,
+    /// What follows the word, in the line's text.
+    pub arguments: Range<usize>,
+    /// The bytes of the source: whole physical lines, with those of heredocs.
+    pub bytes: Range<usize>,
+    /// Whether the source ends inside of it.
+    pub unfinished: bool,
+}
+
+/// Finds the instructions of a source, known ones or not, from byte `start` on.
+pub fn scan(text: &str, start: usize, escape: char) -> Vec<Scanned> {
+    let mut reader = Reader::new(text, start, start, escape);
+    let mut found = Vec::new();
+    while let Some(line) = reader.next(&mut Diagnostics::default()) {
+        let whole = words::trim(&line.text, 0..line.text.len());
+        let length = line.text[whole.clone()].find(words::is_separator);
+        let keyword = whole.start..length.map_or(whole.end, |length| whole.start + length);
+        let arguments = words::trim(&line.text, keyword.end..whole.end);
+        let mut unfinished = line.unfinished;
+        if may_have_heredocs(
+            &line.text[keyword.clone()].to_ascii_uppercase(),
+            &line.text[arguments.clone()],
+        ) {
+            for marker in heredoc::markers(&line.text) {
+                unfinished |= reader.heredoc(&marker.name, marker.chomp).is_none();
+            }
+        }
+        let begin = text[..line.span.start].rfind('\n').map_or(start, |end| end + 1);
+        found.push(Scanned {
+            bytes: begin.max(start)..reader.position(),
+            line,
+            keyword,
+            arguments,
+            unfinished,
+        });
+    }
+    found
+}
+
 /// Reads a trigger that an image brought; everything is said to be at `span`.
 pub fn trigger(text: &str, span: Span, diagnostics: &mut Diagnostics) -> Option<Command> {
     let mut reader = Reader::new(text, 0, 0, '\\');

@@ -1,17 +1,17 @@
 //! From findings to the contract's diagnostics. Knows nothing of what the findings are about.
 
-use lapstrake_sdk::LineIndex;
 use lapstrake_sdk::types;
 
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::source_map::SourceMap;
 
-/// Translates findings; their ranges refer to the first source of the request.
-pub fn diagnostics(items: Vec<Diagnostic>, lines: &LineIndex) -> Vec<types::Diagnostic> {
+/// Translates findings; their ranges refer to the files of the map.
+pub fn diagnostics(items: Vec<Diagnostic>, lines: &SourceMap) -> Vec<types::Diagnostic> {
     items.into_iter().map(|item| diagnostic(item, lines)).collect()
 }
 
-fn diagnostic(item: Diagnostic, lines: &LineIndex) -> types::Diagnostic {
-    let range = |span: crate::span::Span| lines.range(0, span.start..span.end);
+fn diagnostic(item: Diagnostic, lines: &SourceMap) -> types::Diagnostic {
+    let range = |span: crate::span::Span| lines.range(span);
     let severity = match item.severity {
         Severity::Error => types::Severity::Error,
         Severity::Warning => types::Severity::Warning,

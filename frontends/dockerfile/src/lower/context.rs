@@ -292,7 +292,12 @@ fn read_first(
     Ok(None)
 }
 
-fn solve_source(host: &dyn Host, source: SourceOp, title: &str) -> Result<Box<dyn Reference>, BuildError> {
+/// Solves one source; its tree.
+pub(super) fn solve_source(
+    host: &dyn Host,
+    source: SourceOp,
+    title: &str,
+) -> Result<Box<dyn Reference>, BuildError> {
     let mut vertex = Vertex::new(Op::Source(source), None);
     vertex.name = title.to_owned();
     let graph = Graph::new();

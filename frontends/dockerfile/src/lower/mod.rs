@@ -3,6 +3,7 @@
 
 mod bases;
 pub mod context;
+pub mod context_file;
 pub mod env;
 pub mod globals;
 pub mod golang;
@@ -17,10 +18,9 @@ pub mod vertices;
 
 use std::collections::HashMap;
 
-pub use lapstrake_sdk::{chmod, git, ignore, options};
-
+use lapstrake_sdk::Host;
 use lapstrake_sdk::types::{BuildError, BuiltImage, Edge, Platform, Request, Timestamp};
-use lapstrake_sdk::{Host, LineIndex};
+pub use lapstrake_sdk::{chmod, git, ignore, options};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::expand::{Expander, Variables};
@@ -35,12 +35,15 @@ use crate::lower::plan::{Plan, Step};
 use crate::lower::stage::{Cx, FromTree, Stage};
 use crate::lower::vertices::Vertices;
 use crate::outline::Capture;
+use crate::source_map::SourceMap;
 use crate::stages::Dockerfile;
 
 /// What is to be lowered.
 pub struct Job<'a> {
     /// The file.
     pub file: &'a Dockerfile,
+    /// Where its text comes from.
+    pub lines: &'a SourceMap,
     /// The request.
     pub request: &'a Request,
     /// The host.
@@ -68,11 +71,6 @@ pub fn lower(job: &Job<'_>, diagnostics: &mut Diagnostics) -> Result<Lowered, Bu
         diagnostics.push(Diagnostic::elsewhere("InvalidOption", problem));
         Options::default()
     });
-    let lines = LineIndex::new(
-        job.request
-            .main_source()
-            .map_or("", |source| source.text.as_str()),
-    );
     let mut lowered = Lowered::default();
     let contexts = plan::contexts(job.request);
     let mut plans = Vec::new();
@@ -98,13 +96,13 @@ pub fn lower(job: &Job<'_>, diagnostics: &mut Diagnostics) -> Result<Lowered, Bu
         resolve::images(&mut plans, job, diagnostics);
     }
     if diagnostics.has_errors() {
-        rehearse(job, &options, &lines, &mut plans, diagnostics);
+        rehearse(job, &options, &mut plans, diagnostics);
         return Ok(lowered);
     }
     let mut driver = Driver {
         job,
         options: &options,
-        lines: &lines,
+        lines: job.lines,
         vertices: &mut lowered.vertices,
         outline: &mut lowered.outline,
         history: History::default(),
@@ -121,19 +119,13 @@ pub fn lower(job: &Job<'_>, diagnostics: &mut Diagnostics) -> Result<Lowered, Bu
 }
 
 /// Lowers what needs neither the host nor any variable, to find more errors in a file that has some already.
-fn rehearse(
-    job: &Job<'_>,
-    options: &Options,
-    lines: &LineIndex,
-    plans: &mut [Plan],
-    diagnostics: &mut Diagnostics,
-) {
+fn rehearse(job: &Job<'_>, options: &Options, plans: &mut [Plan], diagnostics: &mut Diagnostics) {
     let mut found = Diagnostics::default();
     let (mut vertices, mut outline) = (Vertices::default(), Capture::default());
     let mut driver = Driver {
         job,
         options,
-        lines,
+        lines: job.lines,
         vertices: &mut vertices,
         outline: &mut outline,
         history: History::default(),
@@ -164,7 +156,7 @@ fn rehearse(
 struct Driver<'a> {
     job: &'a Job<'a>,
     options: &'a Options,
-    lines: &'a LineIndex,
+    lines: &'a SourceMap,
     vertices: &'a mut Vertices,
     outline: &'a mut Capture,
     history: History,

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use lapstrake_sdk::Host;
 use lapstrake_sdk::types::{BuildError, Edge, Op, Platform, SourceRange, Timestamp, Vertex};
-use lapstrake_sdk::{Host, LineIndex};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::error::ExpandError;
@@ -18,6 +18,7 @@ use crate::lower::naming::{self, Naming};
 use crate::lower::options::Options;
 use crate::lower::vertices::Vertices;
 use crate::outline::Capture;
+use crate::source_map::SourceMap;
 use crate::span::Span;
 use crate::suggest;
 use crate::syntax::words::Word;
@@ -113,7 +114,7 @@ pub struct Cx<'a> {
     /// What an outline shows.
     pub outline: &'a mut Capture,
     /// Lines of the file.
-    pub lines: &'a LineIndex,
+    pub lines: &'a SourceMap,
     /// SOURCE_DATE_EPOCH.
     pub epoch: Option<Timestamp>,
     /// A failure of the host, which ends everything.
@@ -127,7 +128,7 @@ pub struct Cx<'a> {
 impl Cx<'_> {
     /// Translates a place for the graph.
     pub fn range(&self, span: Span) -> SourceRange {
-        self.lines.range(0, span.start..span.end)
+        self.lines.range(span)
     }
 
     /// Makes a vertex that comes from an instruction.

@@ -133,7 +133,7 @@ impl Driver<'_> {
         let is_directory = matches!(source.0, SourceOp::Local(_));
         let mut vertex = Vertex::new(Op::Source(source.0), None);
         vertex.name = source.1;
-        vertex.ranges = vec![self.lines.range(0, node.base.span.start..node.base.span.end)];
+        vertex.ranges = vec![self.lines.range(node.base.span)];
         let edge = self.vertices.add(vertex);
         if is_directory {
             self.directories.push((edge, target, index));

@@ -27,6 +27,8 @@ pub struct Logical {
     pub span: Span,
     /// The comments right above it.
     pub comments: Vec<Comment>,
+    /// Whether the text ended where the line says that it goes on.
+    pub unfinished: bool,
 }
 
 impl Logical {
@@ -37,6 +39,7 @@ impl Logical {
             pieces: vec![(0, start)],
             span: Span::new(start, start + text.len()),
             comments: Vec::new(),
+            unfinished: false,
         }
     }
 
@@ -47,6 +50,7 @@ impl Logical {
             pieces: Vec::new(),
             span,
             comments: Vec::new(),
+            unfinished: false,
         }
     }
 
@@ -140,6 +144,7 @@ impl<'a> Reader<'a> {
             pieces: Vec::new(),
             span: Span::new(first, first),
             comments,
+            unfinished: false,
         };
         let mut open = self.append(&mut line, first, content);
         let mut empty: Option<Span> = None;
@@ -160,6 +165,7 @@ impl<'a> Reader<'a> {
                 "a line continuation is followed by an empty line".to_owned()
             });
         }
+        line.unfinished = open;
         Some(line)
     }
 
