@@ -102,6 +102,14 @@ pub enum Error {
         /// What it knows.
         known: Vec<String>,
     },
+    /// Arguments for a build file whose language has none.
+    #[error("the frontend {frontend} takes no {option}")]
+    NoArguments {
+        /// The frontend.
+        frontend: String,
+        /// The option of the command line.
+        option: &'static str,
+    },
     /// The graph has no such step.
     #[error("no step of this build is called {step:?}; its steps are:{}", listed(known))]
     NoSuchStep {
@@ -187,6 +195,7 @@ impl Error {
             Self::Secret { .. }
             | Self::Ssh { .. }
             | Self::UnknownCall { .. }
+            | Self::NoArguments { .. }
             | Self::NoSuchStep { .. }
             | Self::SeveralSteps { .. } => Kind::Usage,
             Self::History(HistoryError::Unresolved(_) | HistoryError::Running(_)) => Kind::Build,
@@ -234,6 +243,9 @@ impl Error {
                 source: SshError::NoAgent,
                 ..
             } => "start one (eval $(ssh-agent)), or name a socket or keys: --ssh default=PATH",
+            Self::NoArguments { .. } => {
+                "its build files take build arguments (--build-arg NAME=VALUE) and have targets (--target NAME)"
+            }
             Self::Solve(failure) => return solve_hint(&failure.source),
             Self::Worker(error) => return error.hint().map(str::to_owned),
             Self::Frontend(failure) => return failure.hint.map(str::to_owned),

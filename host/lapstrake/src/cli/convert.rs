@@ -124,6 +124,7 @@ fn frontend_options(words: &SharedWords, config: &Config) -> Result<Vec<(String,
         }
     }
     out.extend(words.limits.options(config)?);
+    out.extend(words.arguments.options()?);
     Ok(out)
 }
 

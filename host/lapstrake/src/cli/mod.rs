@@ -2,6 +2,7 @@
 //! The only part that knows the environment, signals and exit codes.
 
 mod answers;
+mod arguments;
 mod convert;
 mod doctor;
 mod du;

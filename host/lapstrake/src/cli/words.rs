@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::arguments::ArgumentWords;
 use super::limits::LimitWords;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -121,6 +122,9 @@ pub struct SharedWords {
 
     #[command(flatten)]
     pub limits: LimitWords,
+
+    #[command(flatten)]
+    pub arguments: ArgumentWords,
 
     /// Frontend to use instead of the syntax line's: a built-in name or a component's file
     #[arg(long, value_name = "REF")]

@@ -18,7 +18,7 @@ use crate::platform;
 use super::build::Build;
 use super::build_file::{self, BuildFileError, Loaded};
 use super::gateway::Failures;
-use super::{Engine, remote};
+use super::{Engine, arguments, remote};
 
 /// The frontend of a build file without a syntax line.
 const DEFAULT_FRONTEND: &str = "docker/dockerfile:1";
@@ -63,13 +63,13 @@ pub(super) fn prepare(engine: &Engine, options: &CompileOptions, loaded: Loaded)
         Context::Directory(path) | Context::Unpacked(path) => Some(path.as_path()),
         Context::Empty | Context::Stdin | Context::Git(_) | Context::Http(_) => None,
     };
-    let mut arguments = String::new();
+    let mut line_arguments = String::new();
     let (reference, place, said) = if let Some(reference) = &options.frontend {
         (reference.clone(), None, true)
     } else if let Some(reference) = build_arg("BUILDKIT_SYNTAX") {
         (reference, None, true)
     } else if let Some(line) = line {
-        arguments = line.arguments;
+        line_arguments = line.arguments;
         (line.reference, Some((loaded.file.clone(), line.range)), false)
     } else {
         (DEFAULT_FRONTEND.to_owned(), None, false)
@@ -85,13 +85,26 @@ pub(super) fn prepare(engine: &Engine, options: &CompileOptions, loaded: Loaded)
         source,
     })?;
     let frontend = load(engine, &source, &reference, place.clone())?;
-    let request = request(options, loaded, arguments)?;
+    let limits = limits(&options.limits);
+    arguments::check(&frontend, &options.frontend_options, &limits)?;
+    let request = request(options, loaded, line_arguments)?;
     Ok(Prepared {
         frontend,
         request,
-        limits: limits(&options.limits),
+        limits,
         place,
     })
+}
+
+/// A frontend's failure that is about no line of the build file.
+pub(super) fn without_place(frontend: &str, source: FrontendError) -> Error {
+    Error::Frontend(Box::new(FrontendFailure {
+        source,
+        frontend: frontend.to_owned(),
+        place: None,
+        environment: false,
+        hint: None,
+    }))
 }
 
 fn load(

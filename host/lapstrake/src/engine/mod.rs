@@ -1,6 +1,7 @@
 //! The engine: wires frontends, solver, worker, store and exporters together. The command line is one client of it.
 //! Knows nothing of words, terminals or exit codes.
 
+mod arguments;
 mod build;
 mod build_file;
 mod export;
