@@ -7,6 +7,7 @@ mod bad_sources;
 mod cache;
 mod commands;
 mod contexts;
+mod credentials;
 mod devices;
 mod files;
 mod filesystem;

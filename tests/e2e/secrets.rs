@@ -2,88 +2,13 @@
 //! compressed ones and databases included, and in what it prints.
 
 use std::fs;
-use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use lapstrake_tests::search::{files_with, hex, holds, marker};
 use lapstrake_tests::{Place, can_run_containers, skip};
 use sha2::{Digest as _, Sha256};
-
-/// A value that occurs nowhere by chance.
-fn marker(name: &str) -> String {
-    let mut random = [0u8; 16];
-    fs::File::open("/dev/urandom")
-        .unwrap()
-        .read_exact(&mut random)
-        .unwrap();
-    format!("{name}-{}", hex(&random))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Ways in which a value could be written down.
-fn forms(value: &str) -> Vec<Vec<u8>> {
-    let utf16 = value.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    vec![
-        value.as_bytes().to_vec(),
-        value.bytes().rev().collect(),
-        hex(value.as_bytes()).into_bytes(),
-        base64(value.as_bytes()),
-        utf16,
-    ]
-}
-
-/// Without the last characters, which depend on what follows.
-fn base64(bytes: &[u8]) -> Vec<u8> {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let threes = bytes.chunks_exact(3).flat_map(|three| {
-        let all = u32::from(three[0]) << 16 | u32::from(three[1]) << 8 | u32::from(three[2]);
-        [18, 12, 6, 0].map(|shift| LETTERS[(all >> shift & 63) as usize])
-    });
-    threes.collect()
-}
-
-fn holds(bytes: &[u8], value: &str) -> bool {
-    forms(value)
-        .iter()
-        .any(|form| bytes.windows(form.len()).any(|window| window == form))
-}
-
-/// Files below a directory that hold a value in their names, contents, attributes or unpacked contents.
-fn files_with(dir: &Path, value: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut todo = vec![dir.to_owned()];
-    while let Some(dir) = todo.pop() {
-        let Ok(entries) = fs::read_dir(&dir) else { continue };
-        for entry in entries.flatten() {
-            let path = entry.path();
-            let Ok(kind) = entry.file_type() else { continue };
-            let mut bytes = path.as_os_str().as_encoded_bytes().to_vec();
-            if kind.is_dir() {
-                todo.push(path.clone());
-            } else if kind.is_symlink() {
-                let target = fs::read_link(&path).unwrap_or_default();
-                bytes.extend(target.as_os_str().as_encoded_bytes());
-            } else if kind.is_file() {
-                let content = fs::read(&path).unwrap_or_default();
-                let mut plain = Vec::new();
-                if content.starts_with(&[0x1f, 0x8b]) {
-                    let _ = flate2::read::MultiGzDecoder::new(&content[..]).read_to_end(&mut plain);
-                }
-                bytes.extend(content);
-                bytes.extend(plain);
-            }
-            if holds(&bytes, value) {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
-}
 
 /// The processes that a process started, and those that they started, with their arguments.
 fn descendants(ancestor: u32) -> Vec<(u32, String)> {

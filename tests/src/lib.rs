@@ -12,6 +12,7 @@ pub mod layout;
 pub mod opened;
 pub mod place;
 pub mod repository;
+pub mod search;
 pub mod servers;
 pub mod web;
 

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use lapstrake_frontend::FrontendError;
+use lapstrake_llb::credentials::redact;
 use lapstrake_llb::{Report, SourceFile, SourceRange};
 use lapstrake_ops::exec::ExecError;
 use lapstrake_solver::SolveError;
@@ -285,7 +286,7 @@ impl Error {
         if let Some(hint) = self.hint() {
             let _ = writeln!(out, "  help: {hint}");
         }
-        out
+        redact(&out)
     }
 }
 
@@ -373,7 +374,7 @@ fn solve_hint(error: &SolveError<lapstrake_ops::Error, lapstrake_store::Error>) 
     }
 }
 
-/// An error and all of its causes on one line, without saying the same twice.
+/// An error and all of its causes on one line, without saying the same twice, and without the credentials of URLs.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut out = error.to_string();
     let mut source = error.source();
@@ -386,7 +387,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         }
         source = error.source();
     }
-    out
+    redact(&out)
 }
 
 /// Whether a full disk or quota is behind an error.

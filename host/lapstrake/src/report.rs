@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use lapstrake_llb::{Diagnostic, Severity, SourceFile, SourceRange};
+use lapstrake_llb::{Diagnostic, Severity, SourceFile, SourceRange, credentials};
 
 /// Lines of one range that are shown before it is cut.
 const MOST_LINES: u32 = 12;
@@ -89,9 +89,11 @@ pub fn excerpt(out: &mut String, range: &SourceRange, sources: &[SourceFile]) {
     }
 }
 
-/// Text of others without what a terminal would obey.
+/// Text of others without what a terminal would obey, and without credentials.
 fn clean(text: &str) -> String {
-    text.chars()
+    // Carets stand below it.
+    credentials::mask(text)
+        .chars()
         .map(|c| {
             if c.is_control() && !matches!(c, '\t' | '\n') {
                 '\u{fffd}'
@@ -164,6 +166,15 @@ mod tests {
         assert!(
             !text.contains('\u{1b}') && text.contains("FROM \u{fffd}[2Jx"),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn credentials_are_hidden_below_a_caret_that_stays_in_place() {
+        let expected = "  --> Dockerfile:1:26\n   |\n 1 | ADD https://xxxx@h/?sig=x /d\n   |                          ^^\n";
+        assert_eq!(
+            show("ADD https://a:pw@h/?sig=1 /d", range((1, 26), (1, 28))),
+            expected
         );
     }
 

@@ -4,6 +4,7 @@
 //! language.
 #![warn(missing_docs)]
 
+pub mod credentials;
 mod diagnostic;
 mod digest;
 mod error;

@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use lapstrake_llb::credentials::tell_apart;
 use lapstrake_llb::{Digest, Hasher};
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +22,7 @@ pub enum Role {
     Note,
 }
 
-/// One part, kept.
+/// One part, kept; of credentials in URLs only that they differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// How it counts.
@@ -143,15 +144,15 @@ impl Parts for PartHasher {
 impl Parts for Vec<Part> {
     fn add(&mut self, role: Role, name: &'static str, of: &str, value: Value<'_>) {
         let value = match value {
-            Value::Text(text) => text.to_owned(),
+            Value::Text(text) => tell_apart(text),
             Value::Digest(digest) => digest.to_string(),
-            Value::List(list) => list.iter().flat_map(|item| [item.as_str(), "\0"]).collect(),
+            Value::List(list) => list.iter().map(|item| tell_apart(item) + "\0").collect(),
             Value::Bytes(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) if text.len() <= SHOWN => text.to_owned(),
+                Ok(text) if text.len() <= SHOWN => tell_apart(text),
                 _ => Digest::of(bytes).to_string(),
             },
         };
-        let (name, of) = (name.to_owned(), of.to_owned());
+        let (name, of) = (name.to_owned(), tell_apart(of));
         self.push(Part {
             role,
             name,
@@ -298,6 +299,20 @@ mod tests {
                 ("B".to_owned(), text("1"), None)
             ]
         );
+    }
+
+    #[test]
+    fn credentials_are_told_apart_and_not_kept() {
+        let (first, before) = both(&vec![(Role::Key, "command", "", "curl https://h/?sig=one")]);
+        let (second, after) = both(&vec![(Role::Key, "command", "", "curl https://h/?sig=two")]);
+        assert_ne!(first, second);
+        let found = changes(&before, &after);
+        assert_eq!(found.len(), 1);
+        let text = format!("{before:?} {after:?} {found:?}");
+        assert!(!text.contains("sig=one") && !text.contains("sig=two"), "{text}");
+        let mut list: Vec<Part> = Vec::new();
+        list.list("command", "", &["a".to_owned(), "http://me:pw@h".to_owned()]);
+        assert!(list[0].value.starts_with("a\0http://xxxxx-") && list[0].value.ends_with("@h\0"));
     }
 
     #[test]

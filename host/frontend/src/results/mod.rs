@@ -2,6 +2,7 @@
 //! the result of before. Keys, records and their bytes; [`Recorder`] writes down the answers, [`Trace::replay`] asks
 //! again. Knows nothing of where records are kept.
 
+mod private;
 mod trace;
 
 use std::sync::Arc;
@@ -82,6 +83,8 @@ impl Frontend {
     /// As [`Frontend::build`], but without the guest where the result is known already: then neither WebAssembly's
     /// engine is started nor a component compiled.
     ///
+    /// A graph that has credentials in the addresses of its sources, or in its build file, is not kept.
+    ///
     /// The gateway is asked twice what it answered otherwise than before: it should remember.
     pub fn build_or_recall(
         &self,
@@ -109,7 +112,9 @@ impl Frontend {
             trace: recorder.trace(),
             result,
         };
-        if let Some((key, bytes)) = key.zip(record.encode()) {
+        // What is kept is there for long, and for others to read.
+        let private = private::result(&record.result) || record.trace.is_private();
+        if let Some((key, bytes)) = key.filter(|_| !private).zip(record.encode()) {
             results.save(&key, &bytes);
         }
         Ok(record.result)

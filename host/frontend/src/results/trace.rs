@@ -88,6 +88,16 @@ impl Trace {
             .count()
     }
 
+    /// Whether a graph that was asked for has credentials in it.
+    pub(super) fn is_private(&self) -> bool {
+        self.steps.iter().any(|step| {
+            let Step::Asked { question, .. } = step else {
+                return false;
+            };
+            matches!(question, Question::Solve { definition, .. } if super::private::definition(definition))
+        })
+    }
+
     /// Asks everything again, and says whether every answer is as it was. If so, the warnings are shown again.
     pub fn replay(&self, gateway: &dyn Gateway) -> bool {
         let mut references: Vec<Arc<dyn Reference>> = Vec::new();

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use lapstrake_llb::credentials::redact;
 
 use crate::config::Config;
 use crate::engine::{Client, Engine, EngineOptions, Outcome};
@@ -90,9 +91,9 @@ fn fail(failure: &Failure, debug: bool) -> ExitCode {
             Kind::Build,
         ),
     };
-    let _ = stderr.write_all(text.as_bytes());
+    let _ = stderr.write_all(redact(&text).as_bytes());
     if let (true, Failure::Engine(error)) = (debug, failure) {
-        let _ = writeln!(stderr, "{error:#?}");
+        let _ = writeln!(stderr, "{}", redact(&format!("{error:#?}")));
     }
     ExitCode::from(kind.exit_code())
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use lapstrake_llb::{Definition, Digest, Edge, Hasher, Op, Vertex};
+use lapstrake_llb::{Definition, Digest, Edge, Hasher, Op, Vertex, credentials};
 use lapstrake_ops::exec::{Network, NetworkTool, NetworkTools, RunnerOptions, Runtime};
 use lapstrake_ops::source::image::{ImageOptions, ImageStore};
 use lapstrake_ops::{
@@ -153,7 +153,7 @@ impl Build {
         roots: &[Edge],
         options: &Options,
     ) -> Result<Vec<Output>, Error> {
-        let definition = &*always_executed(definition);
+        let definition = &*prepared(definition);
         let digests = definition.digests();
         self.solver
             .solve(&self.session, definition, &digests, roots, options)
@@ -167,7 +167,7 @@ impl Build {
         roots: &[Edge],
         asked: &[u32],
     ) -> Result<Vec<Explained>, Error> {
-        let definition = &*always_executed(definition);
+        let definition = &*prepared(definition);
         let digests = definition.digests();
         let options = self.solve_options(Part::Asked);
         self.solver
@@ -269,16 +269,19 @@ impl NestedSolver for Build {
     }
 }
 
-/// The definition with its build ops executed in every build: what is in them may have changed though they have not. Their own
-/// steps are cached.
-fn always_executed(definition: &Definition) -> Cow<'_, Definition> {
+/// The definition as it is solved: names have no credentials in them, as they get into records, layers and explanations;
+/// build ops are executed in every build: what is in them may have changed though they have not. Their own steps are cached.
+pub(super) fn prepared(definition: &Definition) -> Cow<'_, Definition> {
     let is_build = |vertex: &Vertex| matches!(vertex.op, Op::Build(_));
-    if !definition.vertices.iter().any(is_build) {
+    let tells = |vertex: &Vertex| credentials::are_in(&vertex.metadata.name);
+    let changes = |vertex: &Vertex| is_build(vertex) || tells(vertex);
+    if !definition.vertices.iter().any(changes) {
         return Cow::Borrowed(definition);
     }
     let mut definition = definition.clone();
-    for vertex in definition.vertices.iter_mut().filter(|vertex| is_build(vertex)) {
-        vertex.metadata.ignore_cache = true;
+    for vertex in definition.vertices.iter_mut().filter(|vertex| changes(vertex)) {
+        vertex.metadata.ignore_cache |= is_build(vertex);
+        vertex.metadata.name = credentials::redact(&vertex.metadata.name);
     }
     Cow::Owned(definition)
 }

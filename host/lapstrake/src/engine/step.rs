@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use lapstrake_llb::credentials::redact;
 use lapstrake_llb::{Digest, Hasher};
 
 use crate::progress::{Ending, Event, Sink, StatusUpdate, VertexUpdate};
@@ -57,7 +58,7 @@ impl Step {
         self.sink.send(Event::Log(crate::progress::LogChunk {
             vertex: self.digest,
             stream: 2,
-            data: format!("{line}\n").into_bytes(),
+            data: format!("{}\n", redact(line)).into_bytes(),
             timestamp: SystemTime::now(),
         }));
     }

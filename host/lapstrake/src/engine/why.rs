@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::options::BuildOptions;
 use crate::suggest;
 
-use super::build::Build;
+use super::build::{Build, prepared};
 use super::{Client, Engine};
 
 /// What a build would do, and why.
@@ -51,7 +51,7 @@ impl Engine {
         let build = Build::new(self, options, client)?;
         let compiled = self.compile_in(&build, &options.compile)?;
         let roots: Vec<_> = compiled.images.iter().filter_map(|image| image.root).collect();
-        let definition = compiled.definition;
+        let definition = prepared(&compiled.definition).into_owned();
         let asked = step.map(|step| find(&definition, step)).transpose()?;
         let steps = build.explain(&definition, &roots, asked.as_deref().unwrap_or_default())?;
         let place = |vertex: u32| {

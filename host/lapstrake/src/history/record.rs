@@ -3,8 +3,8 @@
 
 use std::time::SystemTime;
 
+use lapstrake_llb::credentials::redact;
 use lapstrake_llb::{Digest, Platform};
-use lapstrake_ops::source::remote::redact;
 use serde::{Deserialize, Serialize};
 
 use super::Id;
@@ -242,13 +242,13 @@ impl Start {
             context,
             file,
             target: compile.target.clone(),
-            frontend: compile.frontend.clone(),
+            frontend: compile.frontend.as_deref().map(redact),
             platforms,
             build_args: pairs(&compile.build_args),
             contexts: compile
                 .named_contexts
                 .iter()
-                .map(|(name, source)| (name.clone(), without_credentials(&named(source))))
+                .map(|(name, source)| (name.clone(), redact(&named(source))))
                 .collect(),
             labels: pairs(&compile.labels),
             options: pairs(&compile.frontend_options),
@@ -330,7 +330,7 @@ fn name(context: Option<&str>, file: Option<&str>, target: Option<&str>) -> Stri
 }
 
 fn pairs(pairs: &[(String, String)]) -> Vec<(String, String)> {
-    let pair = |(name, value): &(String, String)| (name.clone(), without_credentials(value));
+    let pair = |(name, value): &(String, String)| (name.clone(), redact(value));
     pairs.iter().map(pair).collect()
 }
 
@@ -380,46 +380,9 @@ fn output(output: &Output) -> String {
     text
 }
 
-/// A text without the user and password of URLs in it.
-fn without_credentials(text: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        out.push_str(before);
-        let end = after
-            .find(|c: char| matches!(c, '/' | '?' | '#') || c.is_whitespace())
-            .unwrap_or(after.len());
-        let (authority, path) = after.split_at(end);
-        match authority.rsplit_once('@') {
-            Some((_, host)) => {
-                out.push_str("xxxxx@");
-                out.push_str(host);
-            }
-            None => out.push_str(authority),
-        }
-        rest = path;
-    }
-    out.push_str(rest);
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn credentials_of_urls_are_not_written() {
-        assert_eq!(
-            without_credentials("http://me:secret@proxy:3128/x?y"),
-            "http://xxxxx@proxy:3128/x?y"
-        );
-        assert_eq!(
-            without_credentials("a://b@c and d://token@e"),
-            "a://xxxxx@c and d://xxxxx@e"
-        );
-        assert_eq!(without_credentials("a@b"), "a@b");
-    }
 
     #[test]
     fn names_say_context_file_and_target() {

@@ -3,7 +3,7 @@
 
 use std::time::SystemTime;
 
-use lapstrake_llb::{Diagnostic, Digest, SourceFile};
+use lapstrake_llb::{Diagnostic, Digest, SourceFile, credentials};
 use serde::{Deserialize, Serialize};
 
 use super::wire;
@@ -20,6 +20,39 @@ pub enum Event {
     Log(LogChunk),
     /// The build is questionable but goes on.
     Warning(Box<Warning>),
+}
+
+impl Event {
+    /// Hides the credentials of URLs in what the event says. What a command writes is its own.
+    pub fn redact(&mut self) {
+        let hide = |text: &mut String| {
+            if credentials::are_in(text) {
+                *text = credentials::redact(text);
+            }
+        };
+        match self {
+            Self::Vertex(update) => {
+                hide(&mut update.name);
+                if let Some((_, Ending::Failed(text))) = &mut update.completed {
+                    hide(text);
+                }
+            }
+            Self::Status(update) => hide(&mut update.id),
+            Self::Log(_) => {}
+            Self::Warning(warning) => {
+                let Warning {
+                    diagnostic, sources, ..
+                } = &mut **warning;
+                hide(&mut diagnostic.message);
+                diagnostic.help.iter_mut().for_each(hide);
+                let related = diagnostic.related.iter_mut();
+                related.for_each(|related| hide(&mut related.message));
+                // Ranges are places in it.
+                let texts = sources.iter_mut().map(|source| &mut source.text);
+                texts.for_each(|text| *text = credentials::mask(text));
+            }
+        }
+    }
 }
 
 /// How a step ended.

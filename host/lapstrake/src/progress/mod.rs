@@ -83,8 +83,9 @@ impl Sink {
         (Self(sender), receiver)
     }
 
-    /// Sends one event.
-    pub fn send(&self, event: Event) {
+    /// Sends one event, without the credentials of URLs in it.
+    pub fn send(&self, mut event: Event) {
+        event.redact();
         let _ = self.0.send(event);
     }
 }

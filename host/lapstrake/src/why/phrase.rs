@@ -3,6 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use lapstrake_llb::credentials::redact;
 use lapstrake_llb::{Op, SourceOp};
 use lapstrake_solver::PartChange;
 
@@ -198,9 +199,10 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// Text on one line, without what a terminal would obey.
+/// Text on one line, without what a terminal would obey, and without the credentials of URLs.
 pub fn clean(text: &str) -> String {
-    text.chars()
+    redact(text)
+        .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
 }

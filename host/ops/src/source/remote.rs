@@ -1,9 +1,11 @@
-//! What sources share that come over the network, but not from a registry: proxies, limits, and how an address is shown.
+//! What sources share that come over the network, but not from a registry: proxies and limits.
 //! Knows nothing of any protocol.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+pub use lapstrake_llb::credentials::redact;
 
 use crate::secret::SecretSource;
 
@@ -57,36 +59,4 @@ pub struct Proxies {
     pub all: Option<String>,
     /// `NO_PROXY`: hosts that are reached without.
     pub no: Option<String>,
-}
-
-/// An address without the name and password that may be in it, as it may be shown.
-pub fn redact(address: &str) -> String {
-    let Some((scheme, rest)) = address.split_once("://") else {
-        return address.to_owned();
-    };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..end].rsplit_once('@') {
-        // The user of an SSH address is no secret.
-        Some((user, _)) if scheme == "ssh" && !user.contains(':') => address.to_owned(),
-        Some((_, host)) => format!("{scheme}://xxxxx@{host}{}", &rest[end..]),
-        None => address.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_are_not_shown() {
-        assert_eq!(
-            redact("https://me:secret@example.com/a@b"),
-            "https://xxxxx@example.com/a@b"
-        );
-        assert_eq!(redact("https://example.com/a@b"), "https://example.com/a@b");
-        assert_eq!(redact("https://token@h?x"), "https://xxxxx@h?x");
-        assert_eq!(redact("ssh://git@h/x"), "ssh://git@h/x");
-        assert_eq!(redact("ssh://git:pw@h/x"), "ssh://xxxxx@h/x");
-        assert_eq!(redact("git@h:x"), "git@h:x");
-    }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use lapstrake_llb::credentials::redact;
 use lapstrake_solver::{StepContext, Stream};
 
 use crate::source::progress::Progress;
@@ -36,6 +37,8 @@ impl Progress for StepProgress<'_> {
     }
 
     fn log(&self, line: &str) {
+        // Programs and servers repeat the addresses that they were given.
+        let line = redact(line);
         self.context.log(Stream::Stderr, format!("{line}\n").as_bytes());
     }
 
