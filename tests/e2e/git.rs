@@ -275,7 +275,7 @@ fn errors_say_what_and_what_to_do() {
             vec!["no branch or tag \"mian\"", "did you mean \"main\"?", "ADD "],
         ),
         (format!("{url}#1.2.3"), 1, vec!["did you mean \"v1.2.3\"?"]),
-        (format!("{url}#{}", &id[..10]), 1, vec!["all of its 40 digits"]),
+        (format!("{url}#{}", &id[..10]), 1, vec!["all of its digits: 40"]),
         (format!("{url}#{}", "a".repeat(40)), 1, vec!["has no commit aaaa"]),
         (format!("{url}#main:none"), 1, vec!["has no directory \"none\""]),
         (format!("{url}#main:f"), 1, vec!["has no directory \"f\""]),

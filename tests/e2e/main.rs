@@ -12,6 +12,7 @@ mod devices;
 mod files;
 mod filesystem;
 mod git;
+mod git_addresses;
 mod history;
 mod http;
 mod include;

@@ -11,11 +11,17 @@ pub struct Repository {
 impl Repository {
     /// Makes one. Its branch is `main`. The last part of the path is its name with `.git`.
     pub fn new(folder: &Path) -> Self {
+        Self::with_format(folder, "sha1")
+    }
+
+    /// Makes one with ids of a format.
+    pub fn with_format(folder: &Path, format: &str) -> Self {
         std::fs::create_dir_all(folder).unwrap();
         let repository = Self {
             folder: folder.to_owned(),
         };
-        repository.git(&["init", "--quiet", "--initial-branch=main"]);
+        let format = format!("--object-format={format}");
+        repository.git(&["init", "--quiet", "--initial-branch=main", &format]);
         repository
     }
 

@@ -1,7 +1,8 @@
-//! What sources share that come over the network, but not from a registry: proxies and limits.
+//! What sources share that come over the network, but not from a registry: proxies, limits, and to whom secrets go.
 //! Knows nothing of any protocol.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -59,4 +60,67 @@ pub struct Proxies {
     pub all: Option<String>,
     /// `NO_PROXY`: hosts that are reached without.
     pub no: Option<String>,
+}
+
+/// Whether nobody on the way to an address can read what it is sent: not by plain http, unless it is on this machine.
+pub(crate) fn is_confidential(address: &str) -> bool {
+    let scheme = address.split_once("://").map_or("", |(scheme, _)| scheme);
+    if !scheme.eq_ignore_ascii_case("http") {
+        return true;
+    }
+    let Ok(url) = reqwest::Url::parse(address) else {
+        return false;
+    };
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V6(ip)) => ip.to_canonical().is_loopback(),
+        Ok(IpAddr::V4(ip)) => ip.is_loopback(),
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    }
+}
+
+/// What is said where a secret is there and is not sent.
+pub(crate) fn kept_back(id: &str, address: &str) -> String {
+    format!(
+        "warning: the secret {id:?} is not sent to {}: by plain http all on the way could read it",
+        redact(address)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_confidential;
+
+    #[test]
+    fn plain_http_is_for_this_machine_only() {
+        for good in [
+            "https://h/x",
+            "HTTPS://h",
+            "ssh://h/x",
+            "http://localhost/x",
+            "http://a.localhost:8/x",
+            "http://127.0.0.1:80",
+            "http://127.1.2.3/",
+            "http://127.1/",
+            "http://[::1]:8/x",
+            "http://[::ffff:127.0.0.1]/",
+            "http://user:pw@localhost/x",
+        ] {
+            assert!(is_confidential(good), "{good}");
+        }
+        for bad in [
+            "http://h/x",
+            "HTTP://h/x",
+            "http://localhost@h/x",
+            "http://localhost.h/",
+            "http://notlocalhost/",
+            "http://128.0.0.1/",
+            "http://[::2]/",
+            "http://",
+            "http://127.0.0.1.example.com/",
+        ] {
+            assert!(!is_confidential(bad), "{bad}");
+        }
+    }
 }

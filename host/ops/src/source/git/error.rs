@@ -4,6 +4,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::source::remote::is_confidential;
+
 /// What can go wrong with a git repository.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -186,6 +188,10 @@ impl GitError {
             Self::Unreachable { .. } => {
                 "check the address and the network; a proxy is taken from HTTP_PROXY, HTTPS_PROXY and NO_PROXY"
             }
+            Self::Unauthorized { remote, .. } if !is_confidential(remote) => {
+                "tokens are sent by https only, but on this machine: write https; else a user and a password can stand in \
+                 the address itself"
+            }
             Self::Unauthorized { .. } => {
                 "by https give a token with --secret id=GIT_AUTH_TOKEN (or GIT_AUTH_TOKEN.<host>); by ssh give an \
                  agent with --ssh default; a private repository may look like one that is not there"
@@ -202,7 +208,7 @@ impl GitError {
                  state directory"
             }
             Self::NoRef { reference, .. } if looks_like_commit(reference) => {
-                "a commit is named by all of its 40 digits"
+                "a commit is named by all of its digits: 40, or 64 where ids are SHA-256"
             }
             Self::NoRef { .. } => "branches and tags are listed by git ls-remote",
             Self::Checksum { .. } => {

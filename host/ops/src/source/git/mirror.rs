@@ -1,4 +1,5 @@
-//! The store's copies of repositories: one bare repository for an address, used by all builds, one at a time.
+//! The store's copies of repositories: one bare repository for an address and format of ids, used by all builds, one at a
+//! time.
 //! Knows nothing of working trees.
 
 use std::fs;
@@ -11,7 +12,7 @@ use lapstrake_llb::Digest;
 
 use super::GitError;
 use super::command::{Git, Run, explain, last_lines};
-use super::refs::Commit;
+use super::refs::{Commit, Format};
 use crate::error::{Error, Result};
 
 /// Refs that keep what was fetched from being collected.
@@ -23,15 +24,19 @@ pub(super) struct Mirror<'a> {
     pub(super) git: Git<'a>,
 }
 
-/// Folder and lock of the copy of a repository.
-pub(super) fn name(url: &str) -> String {
-    Digest::of(url.as_bytes()).hex()
+/// Folder and lock of the copy of a repository that has ids of a format. A server may have another repository there tomorrow.
+pub(super) fn name(url: &str, format: Format) -> String {
+    let name = Digest::of(url.as_bytes()).hex();
+    match format {
+        Format::Sha1 => name,
+        Format::Sha256 => format!("{name}-{}", format.word()),
+    }
 }
 
 impl<'a> Mirror<'a> {
     /// Opens the copy, and makes it where there is none. `fresh` is a path on the same file system at which nothing is.
-    pub(super) fn open(folder: &Path, fresh: &Path, git: Git<'a>) -> Result<Self> {
-        let path = folder.join(name(&git.address.url));
+    pub(super) fn open(folder: &Path, fresh: &Path, format: Format, git: Git<'a>) -> Result<Self> {
+        let path = folder.join(name(&git.address.url, format));
         let mirror = Self { path, git };
         if mirror.path.join("HEAD").is_file() {
             mirror.tidy();
@@ -47,6 +52,11 @@ impl<'a> Mirror<'a> {
         builder.recursive(true).mode(0o700);
         builder.create(folder).map_err(|source| failed(folder, source))?;
         let mut init = Run::of(["init", "--quiet", "--bare", "--template="]);
+        if format != Format::Sha1 {
+            // What old versions of git do not know is left out where it is not needed.
+            init.arguments
+                .push(format!("--object-format={}", format.word()).into());
+        }
         init.arguments.push(fresh.into());
         mirror.git.local(&init)?;
         // Half a copy that somebody left cannot be used.
@@ -128,9 +138,11 @@ impl<'a> Mirror<'a> {
                 .local(&Run::of(["update-ref", &kept, &object]).within(&self.path))?;
             return Ok(());
         }
-        Err(match message.is_empty() {
-            false => explain(self.git.address, &message),
-            true => GitError::NoCommit {
+        // Of a repository with ids of the other format nothing can be fetched.
+        let explained = !message.is_empty() && !first.contains("mismatched algorithms");
+        Err(match explained {
+            true => explain(self.git.address, &message),
+            false => GitError::NoCommit {
                 remote: self.git.address.shown.clone(),
                 commit: commit.id.clone(),
                 message: last_lines(&first),

@@ -27,8 +27,9 @@ pub use self::refs::Commit;
 use self::address::{Address, Protocol};
 use self::command::{Access, Git, Run, explain};
 use self::mirror::Mirror;
+use self::refs::Format;
 use super::progress::Progress;
-use super::remote::Reach;
+use super::remote::{Reach, is_confidential, kept_back};
 use crate::error::{Error, Result};
 use crate::locks::Locks;
 use crate::secret;
@@ -146,7 +147,7 @@ impl Repositories {
 
     /// One question to the server; a second one only to say what a wrong name is like.
     fn ask(&self, source: &GitSource, address: &Address, progress: &dyn Progress) -> Result<Commit> {
-        let surroundings = self.surroundings(source, address.clone(), None)?;
+        let surroundings = self.surroundings(source, address.clone(), None, progress)?;
         let git = self.git(&surroundings, progress);
         let list = |patterns: &[String]| {
             let start = ["ls-remote", "--symref", "--", &address.given].map(str::to_owned);
@@ -210,17 +211,30 @@ impl Repositories {
     }
 
     /// Prepares access to a repository. `host`: that of the repository which this one is a submodule of.
-    fn surroundings(&self, source: &GitSource, address: Address, host: Option<&str>) -> Result<Surroundings> {
+    fn surroundings(
+        &self,
+        source: &GitSource,
+        address: Address,
+        host: Option<&str>,
+        progress: &dyn Progress,
+    ) -> Result<Surroundings> {
         let home = self.store.temp_dir()?;
         let mut access = Access::default();
         match address.protocol {
             Protocol::Http => {
                 // What the address says itself is for its own host, whatever led to it.
-                let header = self.header(source, &address, host)?.or_else(|| {
+                let login = || {
                     let login = address.login.as_ref()?;
                     Some(format!("Basic {}", STANDARD.encode(login)))
-                });
-                access.header = address.scope().zip(header);
+                };
+                let header = match self.header(source, &address, host)? {
+                    Some((id, _)) if !is_confidential(&address.url) => {
+                        progress.log(&kept_back(&id, &address.shown));
+                        None
+                    }
+                    found => found.map(|(_, header)| header),
+                };
+                access.header = address.scope().zip(header.or_else(login));
             }
             Protocol::Ssh => self.ssh_access(source, home.path(), &mut access)?,
             Protocol::Git => {}
@@ -232,9 +246,14 @@ impl Repositories {
         })
     }
 
-    /// The Authorization header for a repository, from the secrets that the op names: one for the host first. What is meant
-    /// for the repository itself does not go to other hosts of its submodules.
-    fn header(&self, source: &GitSource, address: &Address, host: Option<&str>) -> Result<Option<String>> {
+    /// The Authorization header for a repository, after the secret that it is of, which the op names: one for the host first.
+    /// What is meant for the repository itself does not go to other hosts of its submodules.
+    fn header(
+        &self,
+        source: &GitSource,
+        address: &Address,
+        host: Option<&str>,
+    ) -> Result<Option<(String, String)>> {
         let same_host = host.is_none_or(|host| host == address.host);
         let names = [&source.auth_header_secret, &source.auth_token_secret];
         for for_host in [true, false] {
@@ -250,10 +269,11 @@ impl Repositories {
                 let Some(value) = secret::text(&*self.reach.secrets, &id)? else {
                     continue;
                 };
-                return Ok(Some(match is_token {
+                let header = match is_token {
                     true => format!("basic {}", STANDARD.encode(format!("x-access-token:{value}"))),
                     false => value,
-                }));
+                };
+                return Ok(Some((id, header)));
             }
         }
         Ok(None)
@@ -316,15 +336,16 @@ impl Checkout<'_> {
     ) -> Result<i64> {
         let host = (depth > 0).then_some(self.host.as_str());
         let repositories = self.repositories;
-        let surroundings = repositories.surroundings(self.source, address, host)?;
+        let surroundings = repositories.surroundings(self.source, address, host, self.progress)?;
         let (modules, described, seconds) = {
             // Not held while submodules are fetched: two processes could wait for each other.
-            let lock = format!("git-{}", mirror::name(&surroundings.address.url));
+            let format = Format::of(&commit.id);
+            let lock = format!("git-{}", mirror::name(&surroundings.address.url, format));
             let _guard = repositories.locks.lock(&lock, &|| self.progress.cancelled())?;
             match self.attempt(&surroundings, commit, subdir, to, depth == 0) {
                 Err(Error::Git(GitError::Copy { .. })) if !repositories.reach.offline => {
                     // The copy is damaged: once more with a new one.
-                    self.mirror(&surroundings)?.remove()?;
+                    self.mirror(&surroundings, format)?.remove()?;
                     empty(to)?;
                     self.attempt(&surroundings, commit, subdir, to, depth == 0)?
                 }
@@ -360,10 +381,10 @@ impl Checkout<'_> {
         Ok(seconds)
     }
 
-    fn mirror<'s>(&'s self, surroundings: &'s Surroundings) -> Result<Mirror<'s>> {
+    fn mirror<'s>(&'s self, surroundings: &'s Surroundings, format: Format) -> Result<Mirror<'s>> {
         let git = self.repositories.git(surroundings, self.progress);
         let folder = self.repositories.store.root().join(FOLDER);
-        Mirror::open(&folder, &surroundings.home.path().join("new"), git)
+        Mirror::open(&folder, &surroundings.home.path().join("new"), format, git)
     }
 
     #[allow(clippy::type_complexity)]
@@ -375,7 +396,7 @@ impl Checkout<'_> {
         to: &Path,
         top: bool,
     ) -> Result<(Vec<checkout::Module>, Vec<checkout::Described>, i64)> {
-        let mirror = self.mirror(surroundings)?;
+        let mirror = self.mirror(surroundings, Format::of(&commit.id))?;
         if !mirror.has(&commit.id)? {
             if self.repositories.reach.offline {
                 return Err(Error::Offline {

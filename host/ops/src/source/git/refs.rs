@@ -28,14 +28,38 @@ pub(super) fn is_id(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// How a repository names its objects. Those of one are nothing to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Sha1,
+    Sha256,
+}
+
+impl Format {
+    /// That of a whole id.
+    pub(super) fn of(id: &str) -> Self {
+        match id.len() {
+            64 => Self::Sha256,
+            _ => Self::Sha1,
+        }
+    }
+
+    /// Git's word for it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Sha1 => "sha1",
+            Self::Sha256 => "sha256",
+        }
+    }
+}
+
 /// Whether a text is the whole name of a ref, by the rules of `git check-ref-format`. Names become paths: what a server says
-/// is one MUST pass this before it is used. No part may begin with a dash either.
+/// is one MUST pass this before it is used. A part may begin with a dash: a whole name never does, so that none is an option.
 pub(super) fn is_name(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("refs/") else {
         return false;
     };
-    let good_part =
-        |part: &str| !(part.is_empty() || part.starts_with(['.', '-']) || part.ends_with(".lock"));
+    let good_part = |part: &str| !(part.is_empty() || part.starts_with('.') || part.ends_with(".lock"));
     let bad_letter = |c: char| c.is_control() || matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\');
     rest.split('/').all(good_part)
         && !matches!(rest, "heads" | "tags")
@@ -215,6 +239,8 @@ mod tests {
             "refs/pull/1/head",
             "refs/heads/a-b/ü@c",
             "refs/x",
+            "refs/heads/a/-x",
+            "refs/tags/--upload-pack=x",
         ] {
             assert!(is_name(good), "{good}");
         }
@@ -235,7 +261,6 @@ mod tests {
             "refs/heads/.",
             "refs/heads/.x",
             "refs/heads/x.",
-            "refs/heads/-x",
             "refs/heads/x.lock",
             "refs/heads/x.lock/y",
             "refs/heads/x\ry",
@@ -285,5 +310,7 @@ mod tests {
     fn ids() {
         assert!(is_id(&id('a')) && is_id(&"0".repeat(64)));
         assert!(!is_id("abc1234") && !is_id(&id('A')) && !is_id(&id('g')));
+        let word = |length: usize| Format::of(&"0".repeat(length)).word();
+        assert_eq!((word(40), word(64)), ("sha1", "sha256"));
     }
 }

@@ -5,6 +5,8 @@ use std::io;
 
 use lapstrake_llb::Digest;
 
+use crate::source::remote::is_confidential;
+
 /// What can go wrong with a file by HTTP.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -112,6 +114,9 @@ impl HttpError {
         Some(match self {
             Self::Unreachable { .. } => {
                 "check the address and the network; a proxy is taken from HTTP_PROXY, HTTPS_PROXY and NO_PROXY"
+            }
+            Self::Unauthorized { url, .. } if !is_confidential(url) => {
+                "secrets are sent by https only, but on this machine: write https"
             }
             Self::Unauthorized { .. } => {
                 "give a token with --secret id=HTTP_AUTH_TOKEN_<host>, or a whole header with \

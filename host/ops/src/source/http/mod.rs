@@ -22,7 +22,7 @@ pub use self::error::HttpError;
 use self::client::{Client, Head, Request};
 use self::keep::{Kept, Look, Said};
 use super::progress::Progress;
-use super::remote::{Reach, redact};
+use super::remote::{Reach, is_confidential, kept_back, redact};
 use crate::error::{Error, Result};
 
 /// Secret with the whole Authorization header for a host. BuildKit's name.
@@ -151,7 +151,7 @@ impl Downloads {
         if let Some(said) = &known
             && said.can_be_checked()
         {
-            let mut request = self.request(source)?;
+            let mut request = self.request(source, progress)?;
             request.unless(said.etag.as_deref(), said.modified.as_deref());
             // Some servers know conditions only of one of the two methods: what HEAD does not settle, GET does.
             match self.client()?.head(&request, progress) {
@@ -175,7 +175,7 @@ impl Downloads {
         if self.reach.offline {
             return Err(Error::Offline { what: url });
         }
-        let mut request = self.request(source)?;
+        let mut request = self.request(source, progress)?;
         if let Some(said) = &known {
             request.unless(said.etag.as_deref(), said.modified.as_deref());
         }
@@ -211,8 +211,14 @@ impl Downloads {
         Ok(said)
     }
 
-    fn request(&self, source: &HttpSource) -> Result<Request> {
-        let authorization = self.authorization(source)?;
+    fn request(&self, source: &HttpSource, progress: &dyn Progress) -> Result<Request> {
+        let authorization = match self.authorization(source)? {
+            Some((id, _)) if !is_confidential(&source.url) => {
+                progress.log(&kept_back(&id, &source.url));
+                None
+            }
+            found => found.map(|(_, header)| header),
+        };
         Ok(Request::new(
             &source.url,
             &headers(source),
@@ -220,20 +226,23 @@ impl Downloads {
         )?)
     }
 
-    /// The Authorization header for a source: of the secret that it names, else of one for the host.
-    fn authorization(&self, source: &HttpSource) -> Result<Option<String>> {
+    /// The Authorization header for a source, after the secret that it is of: the one that it names, else one for the host
+    /// with the port, else one for the host.
+    fn authorization(&self, source: &HttpSource) -> Result<Option<(String, String)>> {
         if let Some(id) = &source.auth_header_secret {
             let value = self.secret(id)?;
-            return value.map(Some).ok_or_else(|| Error::NoSecret { id: id.clone() });
+            let value = value.ok_or_else(|| Error::NoSecret { id: id.clone() })?;
+            return Ok(Some((id.clone(), value)));
         }
-        let Some(host) = host(&source.url) else {
-            return Ok(None);
-        };
-        if let Some(header) = self.secret(&format!("{HEADER_SECRET}{host}"))? {
-            return Ok(Some(header));
+        for host in hosts(&source.url) {
+            for (prefix, scheme) in [(HEADER_SECRET, ""), (TOKEN_SECRET, "Bearer ")] {
+                let id = format!("{prefix}{host}");
+                if let Some(value) = self.secret(&id)? {
+                    return Ok(Some((id, format!("{scheme}{value}"))));
+                }
+            }
         }
-        let token = self.secret(&format!("{TOKEN_SECRET}{host}"))?;
-        Ok(token.map(|token| format!("Bearer {token}")))
+        Ok(None)
     }
 
     fn secret(&self, id: &str) -> Result<Option<String>> {
@@ -292,10 +301,15 @@ fn headers(source: &HttpSource) -> Vec<(String, String)> {
     kept.cloned().collect()
 }
 
-/// The host of an address, without the port.
-fn host(url: &str) -> Option<String> {
-    let host = reqwest::Url::parse(url).ok()?.host_str()?.to_owned();
-    Some(host.trim_start_matches('[').trim_end_matches(']').to_owned())
+/// The host of an address: with the port, where it has one of its own, and without.
+fn hosts(url: &str) -> Vec<String> {
+    let Ok(url) = reqwest::Url::parse(url) else {
+        return Vec::new();
+    };
+    let host = url.host_str().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let with_port = url.port().map(|port| format!("{host}:{port}"));
+    with_port.into_iter().chain([bare]).collect()
 }
 
 /// Identifies what a server is asked: equal questions have one answer in a build. The secret's name counts, not its value.
