@@ -185,6 +185,31 @@ fn an_archive_on_standard_input_is_a_context_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn an_archive_is_no_layer_wherever_it_comes_from() {
+    let (place, web) = (Place::new(), Web::new());
+    let tar = archive(&[
+        ("Dockerfile", "FROM scratch\nCOPY d /\n"),
+        ("d/f", "f"),
+        ("d/.wh.f", "a name like others"),
+        ("d/.wh..wh..opq", "and this"),
+        ("d/.wh.", "and that"),
+    ]);
+    web.put("c.tar", Page::of(&tar));
+    place.run(["build", &web.url("c.tar"), "-o", "out/http"]).ok();
+    with_input(&place, &tar, &["-", "-o", "out/stdin"]).ok();
+    for from in ["http", "stdin"] {
+        for (name, text) in [
+            ("f", "f"),
+            (".wh.f", "a name like others"),
+            (".wh..wh..opq", "and this"),
+            (".wh.", "and that"),
+        ] {
+            assert_eq!(out(&place, &format!("{from}/{name}")), text, "{from} {name}");
+        }
+    }
+}
+
+#[test]
 fn a_hostile_archive_on_standard_input_stays_in_its_folder() {
     let place = Place::new();
     let mut tar = tar::Builder::new(Vec::new());

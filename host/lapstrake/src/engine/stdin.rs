@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use std::io::{self, Read};
 
 use lapstrake_store::archive::{self, Limits};
-use lapstrake_store::edit::Lower;
 use lapstrake_store::{Store, TempDir, compress};
 
 use crate::error::Error;
@@ -74,10 +73,8 @@ fn unpack(from: impl Read, to: &std::path::Path) -> Result<(), BuildFileError> {
     let plain = compress::any_reader(from).map_err(|source| BuildFileError::Unpack {
         source: Box::new(source),
     })?;
-    archive::unpack(plain, to, Lower::Unknown, &Limits::default()).map_err(|source| {
-        BuildFileError::Unpack {
-            source: Box::new(source),
-        }
+    archive::unpack_files(plain, to, &Limits::default()).map_err(|source| BuildFileError::Unpack {
+        source: Box::new(source),
     })?;
     Ok(())
 }

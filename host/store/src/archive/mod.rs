@@ -23,7 +23,7 @@ pub use member::{Member, MemberKind};
 pub use pack::{PackOptions, Packed, pack, pack_tree};
 pub use read::Archive;
 pub use sparse::Extent;
-pub use unpack::{Unpacked, inside, unpack};
+pub use unpack::{Unpacked, inside, unpack, unpack_files};
 
 /// Tar's unit: headers are one, data is filled up to the next.
 const BLOCK: usize = 512;

@@ -37,11 +37,30 @@ pub struct Unpacked {
 ///
 /// After an error the directory holds parts of the layer.
 pub fn unpack(reader: impl Read, dir: &Path, lower: Lower<'_>, limits: &Limits) -> Result<Unpacked> {
+    run(reader, dir, lower, limits, Marks::Applied)
+}
+
+/// As [`unpack`], of an archive that is no layer: names with `.wh.` are names like others.
+pub fn unpack_files(reader: impl Read, dir: &Path, limits: &Limits) -> Result<Unpacked> {
+    run(reader, dir, Lower::Unknown, limits, Marks::Kept)
+}
+
+/// What becomes of a layer's marks (OCI image specification, layer.md).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Marks {
+    /// They delete and hide.
+    Applied,
+    /// They are files.
+    Kept,
+}
+
+fn run(reader: impl Read, dir: &Path, lower: Lower<'_>, limits: &Limits, marks: Marks) -> Result<Unpacked> {
     let mut archive = Archive::new(reader);
     let mut unpacker = Unpacker {
         editor: LayerEditor::new(dir, lower)?,
         lower,
         limits,
+        marks,
         count: Count::default(),
         buffer: vec![0; BUFFER],
     };
@@ -61,6 +80,7 @@ struct Unpacker<'a> {
     editor: LayerEditor<'a>,
     lower: Lower<'a>,
     limits: &'a Limits,
+    marks: Marks,
     count: Count,
     buffer: Vec<u8>,
 }
@@ -85,17 +105,8 @@ impl Unpacker<'_> {
             };
         };
         let parent = self.parent(&path)?;
-        if name == OPAQUE {
-            return Ok(self.editor.make_opaque(&parent)?);
-        }
-        if name.starts_with(AUFS) {
-            return Ok(());
-        }
-        if let Some(deleted) = name.strip_prefix(WHITEOUT) {
-            return match deleted {
-                b"" | b"." | b".." => Err(ArchiveError::Escapes(member.path)),
-                _ => Ok(self.editor.hide(&parent.join(OsStr::from_bytes(deleted)))?),
-            };
+        if self.marks == Marks::Applied && name.starts_with(WHITEOUT) {
+            return self.mark(name, &parent, &member);
         }
         let place = parent.join(OsStr::from_bytes(name));
         match member.kind {
@@ -110,6 +121,20 @@ impl Unpacker<'_> {
             MemberKind::HardLink => self.hard_link(&place, &member)?,
         }
         Ok(())
+    }
+
+    /// Applies a mark.
+    fn mark(&mut self, name: &[u8], parent: &Path, member: &Member) -> Result<()> {
+        if name == OPAQUE {
+            return Ok(self.editor.make_opaque(parent)?);
+        }
+        if name.starts_with(AUFS) {
+            return Ok(());
+        }
+        match &name[WHITEOUT.len()..] {
+            b"" | b"." | b".." => Err(ArchiveError::Escapes(member.path.clone())),
+            deleted => Ok(self.editor.hide(&parent.join(OsStr::from_bytes(deleted)))?),
+        }
     }
 
     /// Follows the links that the layer has on the way to a path. Nothing is made.
