@@ -176,3 +176,81 @@ fn the_store_is_unharmed_by_all_that() {
     assert_eq!(place.build(&[]).ok().count("CACHED"), 1);
     place.assert_clean();
 }
+
+/// Pipes without a writer, and devices: whoever opens or reads them could wait for ever.
+#[test]
+fn pipes_and_devices_in_place_of_files_are_not_waited_for() {
+    let place = Place::new();
+    let made = std::process::Command::new("mkfifo")
+        .args([place.path("context/own.wasm"), place.path("context/Pipe")])
+        .status();
+    assert!(made.unwrap().success());
+    let _socket = std::os::unix::net::UnixListener::bind(place.path("context/socket.wasm")).unwrap();
+    for name in ["own.wasm", "socket.wasm"] {
+        place.dockerfile(&format!("# syntax=./{name}\nFROM scratch\n"));
+        place.build(&[]).fails(1, &[name, "not a regular file"]);
+    }
+    place.dockerfile("FROM scratch\n");
+    for frontend in [
+        "./context/own.wasm",
+        "./context/socket.wasm",
+        "/dev/zero",
+        "/dev/null",
+    ] {
+        place
+            .build(&["--frontend", frontend])
+            .fails(1, &["not a regular file"]);
+    }
+    place
+        .build(&["-f", "context/Pipe"])
+        .fails(1, &["context/Pipe is not a regular file"]);
+    place
+        .build(&["-f", "/dev/zero"])
+        .fails(1, &["larger than 64 MiB"]);
+    place.assert_clean();
+}
+
+/// As with `-f <(...)` of a shell.
+#[test]
+fn a_pipe_that_somebody_writes_is_a_build_file() {
+    let place = Place::new();
+    place.file("f", "from a pipe");
+    let mut command = std::process::Command::new("sh");
+    command
+        .arg("-c")
+        .arg("printf 'FROM scratch\nCOPY f /\n' | { exec 7<&0 </dev/null; exec \"$0\" build context -f /dev/fd/7 -o out/x; }")
+        .arg(lapstrake_tests::place::program())
+        .current_dir(place.path(""))
+        .env("HOME", place.path("home"))
+        .env("LAPSTRAKE_ROOT", place.state());
+    lapstrake_tests::Ran::of(command.output().unwrap()).ok();
+    assert_eq!(
+        std::fs::read_to_string(place.path("out/x/f")).unwrap(),
+        "from a pipe"
+    );
+}
+
+#[test]
+fn why_says_which_options_mean_nothing_to_it() {
+    let place = Place::new();
+    place.dockerfile("FROM scratch\nCOPY Dockerfile /\n");
+    let ran = place
+        .run([
+            "why",
+            "context",
+            "-o",
+            "out/x",
+            "--iidfile",
+            "out/id",
+            "-t",
+            "n",
+            "--timings",
+        ])
+        .ok();
+    let warning = "warning: why builds nothing and writes nothing: it takes no notice of --output, --tag, --iidfile, --timings";
+    assert_eq!(ran.stderr.lines().collect::<Vec<_>>(), [warning]);
+    assert!(ran.stdout.contains("would run"), "{}", ran.stdout);
+    assert_eq!(std::fs::read_dir(place.path("out")).unwrap().count(), 0);
+    let quiet = place.run(["why", "context", "--build-arg", "A=b"]).ok();
+    assert_eq!(quiet.stderr, "");
+}

@@ -10,7 +10,7 @@ use crate::options::BuildOptions;
 use crate::progress::Mode;
 use crate::why::{self, Telling};
 
-use super::words::{AnswerFormat, WhyWords};
+use super::words::{AnswerFormat, BuildWords, WhyWords};
 use super::{Failure, Place, convert, usage, with_display};
 
 /// Digits of a step's number; more are the beginning of a digest.
@@ -24,6 +24,9 @@ pub fn why(words: WhyWords, place: &Place) -> Result<(), Failure> {
         return Err(Failure::Usage(
             "why explains builds: it does not go with --call".to_owned(),
         ));
+    }
+    if let Some(warning) = without_effect(&build) {
+        writeln!(std::io::stderr(), "{warning}")?;
     }
     let format = build.format;
     let options = convert::build(build, &config).map_err(|error| usage(&error))?;
@@ -50,6 +53,30 @@ pub fn why(words: WhyWords, place: &Place) -> Result<(), Failure> {
     }
     out.flush()?;
     Ok(())
+}
+
+/// A warning about options that say what becomes of a result: there is none. They are no error, so that a build's command
+/// line can be given as it is.
+fn without_effect(words: &BuildWords) -> Option<String> {
+    let given = [
+        ("--output", !words.output.is_empty()),
+        ("--tag", !words.tag.is_empty()),
+        ("--annotation", !words.annotation.is_empty()),
+        ("--metadata-file", words.metadata_file.is_some()),
+        ("--iidfile", words.iidfile.is_some()),
+        ("--timings", words.timings.is_some()),
+    ];
+    let names: Vec<&str> = given
+        .iter()
+        .filter(|(_, given)| *given)
+        .map(|(name, _)| *name)
+        .collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "warning: why builds nothing and writes nothing: it takes no notice of {}",
+            names.join(", ")
+        )
+    })
 }
 
 /// What a word means: `#7` is the step that had this number in the last build.
