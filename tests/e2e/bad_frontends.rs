@@ -181,7 +181,12 @@ fn a_directory_or_a_device() {
 fn an_unknown_name() {
     cannot_be_had(
         "dockerfil",
-        &["names no frontend", "docker/dockerfile:1", "./frontend.wasm"],
+        &[
+            "names no frontend",
+            "docker/dockerfile:1",
+            "./frontend.wasm",
+            "did you mean \"dockerfile\"?",
+        ],
     );
 }
 

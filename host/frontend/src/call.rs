@@ -68,9 +68,9 @@ impl Caller<'_> {
         R: 'static,
         (R,): ComponentNamedList + Lift,
     {
-        let fail = |error| self.failure(error);
-        let mut store = self.store(watch).map_err(fail)?;
-        let instance = self.prepared.pre.instantiate(&mut store).map_err(fail)?;
+        let mut store = self.store(watch).map_err(|error| self.failure(error, None))?;
+        let instance = self.prepared.pre.instantiate(&mut store);
+        let instance = instance.map_err(|error| self.failure(error, store.data().last_words()))?;
         let interface = Some(&self.prepared.interface);
         let index = instance.get_export_index(&mut store, interface, function);
         let index = index.ok_or(FrontendError::NoSuchFunction {
@@ -83,7 +83,8 @@ impl Caller<'_> {
             version: self.prepared.version.clone(),
             source: error.into(),
         })?;
-        let (answer,) = function.call(&mut store, params).map_err(fail)?;
+        let answer = function.call(&mut store, params);
+        let (answer,) = answer.map_err(|error| self.failure(error, store.data().last_words()))?;
         Ok(answer)
     }
 
@@ -100,8 +101,8 @@ impl Caller<'_> {
         Ok(store)
     }
 
-    /// What an error of wasmtime means.
-    fn failure(&self, error: wasmtime::Error) -> FrontendError {
+    /// What an error of wasmtime means; the guest's last words are its last warning.
+    fn failure(&self, error: wasmtime::Error, last_words: Option<&str>) -> FrontendError {
         let frontend = self.frontend.to_owned();
         let limits = self.limits;
         match error.downcast_ref::<Stop>() {
@@ -130,14 +131,16 @@ impl Caller<'_> {
                 };
             }
             Some(trap) => {
-                let frames = error
-                    .downcast_ref::<WasmBacktrace>()
-                    .map(frames)
-                    .unwrap_or_default();
+                let backtrace = error.downcast_ref::<WasmBacktrace>();
+                let reason = match backtrace.is_some_and(|trace| is_stack_full(&error, *trap, trace)) {
+                    true => format!("{trap}: its stack is full: functions call each other without end"),
+                    false => trap.to_string(),
+                };
                 return FrontendError::Trap {
                     frontend,
-                    reason: trap.to_string(),
-                    frames,
+                    reason,
+                    frames: backtrace.map(frames).unwrap_or_default(),
+                    last_words: last_words.map(str::to_owned),
                 };
             }
             None => {}
@@ -156,6 +159,36 @@ impl Caller<'_> {
             frontend,
             source: error.into(),
         }
+    }
+}
+
+/// Whether a guest has run out of its stack. Compilers put that at the beginning of the memory, so a full one grows below
+/// zero, which is the end of what 32 bits can name; there a wild pointer may lead too, but not from calls that repeat.
+fn is_stack_full(error: &wasmtime::Error, trap: Trap, backtrace: &WasmBacktrace) -> bool {
+    const FRAMES: usize = 12;
+    let below_zero = (1 << 32) - (64 << 20)..(1 << 32) + (64 << 10);
+    let at_fault = || {
+        // wasmtime has no public type for it.
+        let mut texts = error.chain().map(ToString::to_string);
+        let address = texts.find_map(|text| {
+            let (_, rest) = text.split_once("memory fault at wasm address 0x")?;
+            u64::from_str_radix(rest.split(' ').next()?, 16).ok()
+        });
+        address.is_some_and(|address| below_zero.contains(&address))
+    };
+    let mut functions: Vec<u32> = backtrace
+        .frames()
+        .iter()
+        .map(wasmtime::FrameInfo::func_index)
+        .collect();
+    let depth = functions.len();
+    functions.sort_unstable();
+    functions.dedup();
+    let repeats = depth >= FRAMES && functions.len() <= depth / 3;
+    match trap {
+        Trap::StackOverflow => true,
+        Trap::MemoryOutOfBounds => repeats && at_fault(),
+        _ => false,
     }
 }
 

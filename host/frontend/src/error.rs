@@ -142,7 +142,7 @@ pub enum FrontendError {
     },
 
     /// The guest crashed.
-    #[error("{frontend} crashed: {reason}{}", describe_frames(frames))]
+    #[error("{frontend} crashed: {reason}{}{}", describe_frames(frames), describe_words(last_words.as_deref()))]
     Trap {
         /// Which.
         frontend: String,
@@ -150,6 +150,8 @@ pub enum FrontendError {
         reason: String,
         /// Functions, the innermost first.
         frames: Vec<String>,
+        /// What it logged last as a warning, such as the text of a panic.
+        last_words: Option<String>,
     },
 
     /// The guest gave something that its own types do not allow.
@@ -344,6 +346,12 @@ fn describe_frames(frames: &[String]) -> String {
     } else {
         format!(" (in {})", frames.join(", called by "))
     }
+}
+
+fn describe_words(last_words: Option<&str>) -> String {
+    last_words.map_or_else(String::new, |words| {
+        format!("; it said last: {}", words.trim_end())
+    })
 }
 
 fn describe_report(report: &Report) -> String {

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use lapstrake_llb::{Digest, Report};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentNamedList, Lift, Linker, Lower};
 
@@ -325,7 +327,7 @@ impl Frontend {
     }
 }
 
-/// Reads a component, but not for ever: the path may name a device.
+/// Reads a component, but not for ever: the path may name a pipe or a device.
 fn read(path: &Path) -> Result<Vec<u8>, FrontendError> {
     let fail = |source| FrontendError::Read {
         path: path.to_owned(),
@@ -336,7 +338,15 @@ fn read(path: &Path) -> Result<Vec<u8>, FrontendError> {
         size,
         limit: MAX_COMPONENT,
     };
-    let meta = path.metadata().map_err(fail)?;
+    // Opening a pipe or a device waits for nobody then, and what was opened is what is looked at.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        // A socket, or a device without a driver.
+        Err(Errno::NXIO | Errno::NODEV) => return Err(fail(io::Error::other("not a regular file"))),
+        Err(error) => return Err(fail(error.into())),
+    };
+    let meta = file.metadata().map_err(fail)?;
     if !meta.is_file() {
         return Err(fail(io::Error::other("not a regular file")));
     }
@@ -345,7 +355,6 @@ fn read(path: &Path) -> Result<Vec<u8>, FrontendError> {
         return Err(too_large(size));
     }
     let mut wasm = Vec::with_capacity(size as usize);
-    let file = File::open(path).map_err(fail)?;
     file.take(MAX_COMPONENT + 1)
         .read_to_end(&mut wasm)
         .map_err(fail)?;

@@ -13,6 +13,9 @@ use crate::limits::{Budget, Limits, Logged, MAX_LOG_MESSAGE, MAX_READ, MAX_REFER
 use crate::stop::Stop;
 use crate::watch::Watch;
 
+/// Longer last words are cut, bytes.
+const MAX_LAST_WORDS: usize = 1000;
+
 /// What a guest's handle of a `reference` stands for.
 pub struct ReferenceHandle(Arc<dyn Reference>);
 
@@ -24,6 +27,8 @@ pub(crate) struct State {
     graph: lapstrake_llb::Limits,
     references: ResourceTable,
     budget: Budget,
+    /// What the guest logged last as a warning.
+    last_words: Option<String>,
 }
 
 impl State {
@@ -37,7 +42,13 @@ impl State {
             graph: limits.graph.clone(),
             references,
             budget: Budget::new(limits),
+            last_words: None,
         }
+    }
+
+    /// What the guest logged last as a warning: why it crashed, if it did.
+    pub(crate) fn last_words(&self) -> Option<&str> {
+        self.last_words.as_deref()
     }
 
     /// Asks the gateway with the clock halted, and goes back to the guest only if it may go on.
@@ -132,6 +143,9 @@ impl host::Host for State {
     }
 
     fn log(&mut self, level: host::LogLevel, message: String) -> wasmtime::Result<()> {
+        if LogLevel::from(level) == LogLevel::Warn {
+            self.last_words = Some(message[..message.floor_char_boundary(MAX_LAST_WORDS)].to_owned());
+        }
         match self.budget.log(message.len()) {
             Logged::Shown => {
                 let shown = &message[..message.floor_char_boundary(MAX_LOG_MESSAGE)];

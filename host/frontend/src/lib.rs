@@ -35,5 +35,5 @@ pub use frontends::{Frontend, Frontends};
 pub use gateway::*;
 pub use limits::{Limits, MAX_READ};
 pub use request::*;
-pub use resolve::{FrontendSource, ResolveError, Speaker, resolve};
+pub use resolve::{FrontendSource, ResolveError, Speaker, alike, resolve};
 pub use watch::Cancel;

@@ -142,6 +142,13 @@ pub fn resolve(reference: &str, speaker: Speaker<'_>) -> Result<FrontendSource, 
     Err(ResolveError::Unknown { reference: owned() })
 }
 
+/// The names of built-in frontends that a reference could be meant as, and the part of it to compare them with.
+pub fn alike(reference: &str) -> (&str, impl Iterator<Item = &'static str>) {
+    let path = ImageName::parse(reference).path;
+    let names = if path.contains('/') { BUILT_IN } else { SHORT };
+    (path, names.iter().map(|(name, _)| *name))
+}
+
 /// The path, where the reference is one: by its prefix, or by its extension.
 fn as_path(reference: &str) -> Option<&Path> {
     if let Some(path) = reference.strip_prefix("file:") {

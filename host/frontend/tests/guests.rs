@@ -220,6 +220,13 @@ fn a_crash() {
             )),
             _ => assert!(matches!(error, FrontendError::Trap { .. }), "{way}: {error}"),
         }
+        let text = error.to_string();
+        assert_eq!(text.contains("its stack is full"), way == "recurse", "{text}");
+        assert_eq!(
+            text.contains("this guest panics when it is told to"),
+            way == "panic",
+            "{text}"
+        );
     }
     // Other calls of the same frontend do not suffer.
     build(&frontend, &request("good"), Arc::new(Harbour::default())).unwrap();

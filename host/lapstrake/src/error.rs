@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use lapstrake_frontend::FrontendError;
+use lapstrake_frontend::{FrontendError, ResolveError};
 use lapstrake_llb::credentials::redact;
 use lapstrake_llb::{Report, SourceFile, SourceRange};
 use lapstrake_ops::exec::ExecError;
@@ -12,6 +12,7 @@ use lapstrake_solver::SolveError;
 use crate::engine::{BuildFileError, SshError};
 use crate::history::{HistoryError, Unresolved};
 use crate::report;
+use crate::suggest;
 
 /// What kind of failure it is; the exit code follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub enum Error {
         /// Where the build file says so.
         place: Option<Box<(SourceFile, SourceRange)>>,
         /// Why not.
-        source: lapstrake_frontend::ResolveError,
+        source: ResolveError,
     },
     /// A frontend could not be loaded, failed, or says that the source is wrong.
     #[error(transparent)]
@@ -247,6 +248,10 @@ impl Error {
             Self::NoArguments { .. } => {
                 "its build files take build arguments (--build-arg NAME=VALUE) and have targets (--target NAME)"
             }
+            Self::Resolve {
+                source: ResolveError::Unknown { reference } | ResolveError::Registry { reference },
+                ..
+            } => return near_frontend(reference),
             Self::Solve(failure) => return solve_hint(&failure.source),
             Self::Worker(error) => return error.hint().map(str::to_owned),
             Self::Frontend(failure) => return failure.hint.map(str::to_owned),
@@ -288,6 +293,13 @@ impl Error {
         }
         redact(&out)
     }
+}
+
+/// The built-in frontend that a reference is like.
+fn near_frontend(reference: &str) -> Option<String> {
+    let (word, names) = lapstrake_frontend::alike(reference);
+    let near = suggest::closest(word, names)?;
+    Some(format!("did you mean {near:?}?"))
 }
 
 fn render_frontend(out: &mut String, failure: &FrontendFailure) {

@@ -18,7 +18,20 @@ fn a_crash() {
             &["--target", "panic"],
             &["own.wasm crashed: ", "this guest panics when it is told to"],
         ),
-        (&["--target", "recurse"], &["own.wasm crashed: "]),
+        (
+            &["--target", "panic", "--progress", "quiet"],
+            &[
+                "it said last: frontend panicked",
+                "this guest panics when it is told to",
+            ],
+        ),
+        (
+            &["--target", "recurse"],
+            &[
+                "own.wasm crashed: ",
+                "its stack is full: functions call each other without end",
+            ],
+        ),
     ]);
 }
 

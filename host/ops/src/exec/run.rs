@@ -156,11 +156,6 @@ impl Runner {
         }
     }
 
-    /// Starts the helper, so that the first command need not wait for it.
-    pub fn warm_up(&self) -> Result<(), ExecError> {
-        self.helper().map(drop)
-    }
-
     /// Runs a command to its end and hands its output to `output` as it comes.
     ///
     /// A command that fails is no error: see [`ExecStatus::is_success`]. When this returns, in whatever way,
