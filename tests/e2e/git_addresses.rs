@@ -73,6 +73,41 @@ fn a_repository_with_ids_of_sha256() {
 }
 
 #[test]
+fn submodules_can_be_left_out() {
+    if find_program("git").is_none() {
+        skip!("git is not installed");
+    }
+    let (place, web) = (Place::new(), Web::new());
+    let folder = place.path("repositories");
+    let repository = Repository::new(&folder.join("r.git"));
+    repository
+        .file("f", "one")
+        .file("Dockerfile", "FROM scratch\nCOPY . /\n")
+        .commit();
+    // Nobody asks for it.
+    repository.submodule("sub", "../none.git", &"a".repeat(40));
+    web.serve_git(&folder, None);
+    let url = web.url("git/r.git");
+    let without = format!("{url}?submodules=false");
+    place.dockerfile("FROM scratch\nCOPY --from=r / /\n");
+    let named = format!("r={without}");
+    let (out, _) = place.build_local(&["--build-context", &named]);
+    assert_eq!(read(&out.join("f")), "one");
+    assert_eq!(std::fs::read_dir(out.join("sub")).unwrap().count(), 0);
+    place.run(["build", &without, "-o", "out/context"]).ok();
+    assert_eq!(read(&place.path("out/context/f")), "one");
+    assert!(web.take_lines().iter().all(|line| !line.contains("none")));
+    // It is another result, with a key of its own.
+    place
+        .build(&["--build-context", &format!("r={url}")])
+        .fails(3, &["there is no repository", "none.git"]);
+    add(&place, &without);
+    let (out, _) = place.build_local(&[]);
+    assert_eq!(std::fs::read_dir(out.join("sub")).unwrap().count(), 0);
+    place.assert_clean();
+}
+
+#[test]
 fn names_may_begin_with_dashes_and_are_no_options() {
     if find_program("git").is_none() {
         skip!("git is not installed");

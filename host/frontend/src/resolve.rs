@@ -145,8 +145,12 @@ pub fn resolve(reference: &str, speaker: Speaker<'_>) -> Result<FrontendSource, 
 /// The names of built-in frontends that a reference could be meant as, and the part of it to compare them with.
 pub fn alike(reference: &str) -> (&str, impl Iterator<Item = &'static str>) {
     let path = ImageName::parse(reference).path;
-    let names = if path.contains('/') { BUILT_IN } else { SHORT };
-    (path, names.iter().map(|(name, _)| *name))
+    let is_image = path.contains('/');
+    let names = KNOWN.iter().flat_map(move |known| match is_image {
+        true => [&[][..], known.images].concat(),
+        false => [&[known.name][..], known.aliases].concat(),
+    });
+    (path, names)
 }
 
 /// The path, where the reference is one: by its prefix, or by its extension.

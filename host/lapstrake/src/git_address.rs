@@ -78,15 +78,11 @@ fn set(source: &mut GitSource, pair: &str) -> Result<(), String> {
         }
         "checksum" | "commit" => source.checksum = Some(value.to_owned()),
         "keep-git-dir" => source.keep_git_dir = boolean(value, true)?,
-        "submodules" => {
-            if !boolean(value, true)? {
-                return Err("submodules=false is not supported by this version".to_owned());
-            }
-        }
+        "submodules" => source.skip_submodules = !boolean(value, true)?,
         other => {
             return Err(format!(
                 "{other:?} is nothing that an address of a repository can say; it is ref, tag, branch, subdir, \
-                 checksum or keep-git-dir"
+                 checksum, keep-git-dir or submodules"
             ));
         }
     }
@@ -155,7 +151,16 @@ mod tests {
             parse("git@h:x").unwrap().mount_ssh_sock.as_deref(),
             Some("default")
         );
-        for text in ["?what=1", "?ref=a#b", "?keep-git-dir=maybe", "?submodules=0"] {
+        for (text, skip) in [
+            ("", false),
+            ("?submodules", false),
+            ("?submodules=1", false),
+            ("?submodules=0", true),
+        ] {
+            let git = parse(&format!("https://h/x.git{text}")).unwrap();
+            assert_eq!(git.skip_submodules, skip, "{text}");
+        }
+        for text in ["?what=1", "?ref=a#b", "?keep-git-dir=maybe", "?submodules=some"] {
             assert!(parse(&format!("https://h/x.git{text}")).is_err(), "{text}");
         }
     }

@@ -16,6 +16,8 @@ pub struct GitRef {
     pub keep_git_dir: Option<bool>,
     /// `checksum` or `commit` of the query.
     pub checksum: Option<String>,
+    /// `submodules=false` in the query.
+    pub skip_submodules: bool,
 }
 
 /// Reads an address; none: it is no repository's. The error says what is wrong with one that is.
@@ -95,14 +97,10 @@ impl GitRef {
                 Some(value) => self.keep_git_dir = Some(value),
                 None => return Err(format!("`{value}` is not true or false")),
             },
-            "submodules" => {
-                if crate::options::parse_bool(value) == Some(false) {
-                    return Err(
-                        "submodules=false is not supported by this version of the Dockerfile frontend"
-                            .to_owned(),
-                    );
-                }
-            }
+            "submodules" => match crate::options::parse_bool(if value.is_empty() { "true" } else { value }) {
+                Some(value) => self.skip_submodules = !value,
+                None => return Err(format!("`{value}` is not true or false")),
+            },
             other => {
                 return Err(format!(
                     "`{other}` is nothing that an address of a repository can say"
@@ -125,7 +123,7 @@ impl GitRef {
             auth_header_secret: Some("GIT_AUTH_HEADER".to_owned()),
             mount_ssh_sock: ssh.then(|| "default".to_owned()),
             known_hosts: None,
-            skip_submodules: false,
+            skip_submodules: self.skip_submodules,
         }
     }
 }
@@ -166,6 +164,24 @@ mod tests {
         ] {
             assert!(parse(text).is_none(), "{text}");
         }
+        for (query, skip) in [
+            ("", false),
+            ("?submodules", false),
+            ("?submodules=true", false),
+            ("?submodules=0", true),
+        ] {
+            let git = parse(&format!("https://example.com/a.git{query}"));
+            assert_eq!(
+                git.unwrap().unwrap().into_source().skip_submodules,
+                skip,
+                "{query}"
+            );
+        }
+        assert!(
+            parse("https://example.com/a.git?submodules=some")
+                .unwrap()
+                .is_err()
+        );
         assert!(parse("https://example.com/a.git?what=1").unwrap().is_err());
         assert!(parse("https://example.com/a.git?ref=x#y").unwrap().is_err());
     }

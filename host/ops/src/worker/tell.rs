@@ -68,6 +68,7 @@ pub(super) fn git_digest(source: &GitSource, commit: &Commit) -> Digest {
 fn repository(source: &GitSource, commit: &Commit, parts: &mut dyn Parts) {
     parts.text("commit", "", &commit.id);
     parts.text("directory", "", &git::subdir(source));
+    parts.flag("without submodules", "", source.skip_submodules);
     if git::keeps_git_dir(source) {
         parts.text("address", "", &redact(&source.remote));
         parts.text("ref", "", commit.name.as_deref().unwrap_or_default());
@@ -319,6 +320,11 @@ mod tests {
         let kept = source("https://h/a.git", "", true);
         assert_ne!(key(&one, &x), key(&kept, &x));
         assert_ne!(key(&kept, &x), key(&kept, &commit("refs/heads/y")));
+        let without = GitSource {
+            skip_submodules: true,
+            ..one.clone()
+        };
+        assert_ne!(key(&one, &x), key(&without, &x));
         let kept_below = source("https://h/a.git", "d", true);
         assert_eq!(
             key(&kept_below, &x),

@@ -352,7 +352,8 @@ impl Checkout<'_> {
                 other => other?,
             }
         };
-        for module in modules {
+        let wanted = modules.into_iter().filter(|_| !self.source.skip_submodules);
+        for module in wanted {
             let Some(found) = described.iter().find(|one| one.path == module.whole_path) else {
                 let path = module.whole_path.display();
                 self.progress.log(&format!(
@@ -407,10 +408,9 @@ impl Checkout<'_> {
         }
         let index = surroundings.home.path().join("index");
         let modules = mirror.check_out(&commit.id, subdir, to, &index)?;
-        let described = if modules.is_empty() {
-            Vec::new()
-        } else {
-            mirror.modules(&commit.id)?
+        let described = match modules.is_empty() || self.source.skip_submodules {
+            true => Vec::new(),
+            false => mirror.modules(&commit.id)?,
         };
         if top && keeps_git_dir(self.source) {
             mirror.keep_git_dir(commit, to)?;
