@@ -8,6 +8,7 @@ mod cache;
 mod commands;
 mod contexts;
 mod devices;
+mod dockerfile;
 mod files;
 mod filesystem;
 mod git;

@@ -200,6 +200,7 @@ record!(host::ImageConfig => llb::ImageConfig, old: {
     author: old.author,
     created: old.created.map(Into::into),
     history: all(old.history),
+    args_escaped: old.args_escaped,
 });
 record!(wit::BuiltImage => llb::BuiltImage, old: {
     platform: old.platform.into(),

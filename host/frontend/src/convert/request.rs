@@ -86,6 +86,7 @@ record!(llb::ImageConfig => host::ImageConfig, new: {
     author: new.author,
     created: new.created.map(Into::into),
     history: all(new.history),
+    args_escaped: new.args_escaped,
 });
 record!(ImageInfo => host::ImageInfo, new: {
     reference: new.reference,

@@ -20,7 +20,7 @@ use crate::request::{BuildResult, Request};
 use crate::watch::Cancel;
 
 /// To be raised when the form of a record, or the way from a guest's answer to a result, changes.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 const MAGIC: &[u8; 8] = b"lapsfr\x00\x01";
 
