@@ -9,6 +9,7 @@ mod commands;
 mod contexts;
 mod credentials;
 mod devices;
+mod dockerfile;
 mod files;
 mod filesystem;
 mod git;

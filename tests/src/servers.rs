@@ -161,6 +161,18 @@ impl Engine {
     /// # Errors
     /// The client failed.
     pub fn docker(&self, arguments: &[&str]) -> Result<String, String> {
+        self.client(arguments).map(|(stdout, _)| stdout)
+    }
+
+    /// Runs the Docker client; what it said on standard error, where progress is shown.
+    ///
+    /// # Errors
+    /// The client failed.
+    pub fn docker_log(&self, arguments: &[&str]) -> Result<String, String> {
+        self.client(arguments).map(|(_, stderr)| stderr)
+    }
+
+    fn client(&self, arguments: &[&str]) -> Result<(String, String), String> {
         // The client of the engine's own package fits it; a newer one may want plugins.
         let own = PathBuf::from("/usr/bin/docker");
         let client = if own.is_file() {
@@ -176,10 +188,11 @@ impl Engine {
             .stdin(Stdio::null())
             .output()
             .map_err(|error| error.to_string())?;
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+            Ok((text(output.stdout), text(output.stderr)))
         } else {
-            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+            Err(text(output.stderr))
         }
     }
 }

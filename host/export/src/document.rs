@@ -166,6 +166,8 @@ pub(crate) struct RunConfig<'a> {
     pub(crate) labels: BTreeMap<&'a str, &'a str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     pub(crate) stop_signal: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) args_escaped: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) healthcheck: Option<HealthcheckDocument<'a>>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]

@@ -195,6 +195,7 @@ fn run_config(config: &ImageConfig) -> RunConfig<'_> {
             .map(|(key, value)| (key.as_str(), value.as_str()))
             .collect(),
         stop_signal: config.stop_signal.as_deref().unwrap_or_default(),
+        args_escaped: config.args_escaped,
         healthcheck: config.healthcheck.as_ref().map(|check| HealthcheckDocument {
             test: &check.test,
             interval: some(check.interval_ns),

@@ -33,6 +33,7 @@ fn config_of(history: Vec<HistoryEntry>) -> ImageConfig {
         author: None,
         created: None,
         history,
+        args_escaped: false,
     }
 }
 
@@ -100,6 +101,7 @@ fn a_whole_configuration() {
             retries: Some(3),
         }),
         on_build: list(&["RUN true"]),
+        args_escaped: true,
         author: Some("somebody".to_owned()),
         ..config_of(vec![
             HistoryEntry {
@@ -124,7 +126,7 @@ fn a_whole_configuration() {
     let golden = concat!(
         r#"{"architecture":"arm64","author":"somebody","config":{"User":"me:us","ExposedPorts":{"53/udp":{},"#,
         r#""80/tcp":{}},"Env":["PATH=/bin","A=x=\u003c\u0026\u003e"],"Entrypoint":["/init","--"],"Cmd":["run"],"#,
-        r#""Volumes":{"/data":{}},"WorkingDir":"/srv","Labels":{"a":"1","b":"2"},"StopSignal":"SIGINT","#,
+        r#""Volumes":{"/data":{}},"WorkingDir":"/srv","Labels":{"a":"1","b":"2"},"StopSignal":"SIGINT","ArgsEscaped":true,"#,
         r#""Healthcheck":{"Test":["CMD","check"],"Interval":30000000000,"StartInterval":1,"Retries":3},"#,
         r#""OnBuild":["RUN true"],"Shell":["/bin/bash","-c"]},"created":"2023-11-14T22:15:00Z","history":["#,
         r#"{"created":"2023-11-14T22:13:20.5Z","created_by":"/bin/sh -c #(nop) ADD file:1 in / ","author":"base"},"#,

@@ -93,6 +93,7 @@ fn config() -> ImageConfig {
         author: None,
         created: None,
         history: Vec::new(),
+        args_escaped: false,
     }
 }
 

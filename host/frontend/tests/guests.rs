@@ -105,6 +105,7 @@ impl Gateway for Harbour {
                 author: None,
                 created: None,
                 history: Vec::new(),
+                args_escaped: false,
             };
             Ok(ImageInfo {
                 reference: "boat@sha256".to_owned(),

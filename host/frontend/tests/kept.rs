@@ -197,6 +197,7 @@ fn answers() -> Answers {
         author: None,
         created: None,
         history: Vec::new(),
+        args_escaped: false,
     };
     let image = ImageInfo {
         reference: "i@d".to_owned(),

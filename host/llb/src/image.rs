@@ -42,6 +42,8 @@ pub struct ImageConfig {
     pub created: Option<Timestamp>,
     /// How it was made, the oldest first.
     pub history: Vec<HistoryEntry>,
+    /// Docker's extension: set by `CMD` of a Dockerfile. It has a meaning on Windows only, and stands in all images.
+    pub args_escaped: bool,
 }
 
 /// Docker's health check. Times in nanoseconds.

@@ -22,6 +22,7 @@ pub fn lower_cmd(line: &CommandLine, command: &Command, stage: &mut Stage, cx: &
     let words = words(line, command, stage, cx);
     let created_by = format!("CMD {}", golang::quote_all(&words));
     stage.image.cmd = Some(words);
+    stage.image.args_escaped = true;
     cx.record(stage, created_by, false);
 }
 

@@ -42,6 +42,8 @@ pub struct Image {
     pub healthcheck: Option<Healthcheck>,
     /// Triggers for images built on this one.
     pub on_build: Vec<String>,
+    /// Docker's mark of a configuration whose command `CMD` has set, here or in the base.
+    pub args_escaped: bool,
     /// `MAINTAINER`.
     pub author: Option<String>,
     /// The last entry of the history.
@@ -73,6 +75,7 @@ impl Image {
             stop_signal: None,
             healthcheck: None,
             on_build: Vec::new(),
+            args_escaped: false,
             author: None,
             history: None,
         }
@@ -102,6 +105,7 @@ impl Image {
             stop_signal: config.stop_signal.clone(),
             healthcheck: config.healthcheck.clone(),
             on_build: config.on_build.clone(),
+            args_escaped: config.args_escaped,
             author: config.author.clone(),
             history: last,
         }
@@ -165,6 +169,7 @@ impl Image {
             author: self.author.clone(),
             created: epoch,
             history: history.entries(self.history),
+            args_escaped: self.args_escaped,
         }
     }
 }

@@ -103,6 +103,7 @@ pub fn input(layers: &[LayerId], history: Vec<HistoryEntry>) -> ImageInput {
         author: None,
         created: None,
         history,
+        args_escaped: false,
     };
     let annotations = Annotations::default();
     ImageInput {

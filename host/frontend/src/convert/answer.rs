@@ -201,6 +201,7 @@ record!(requests::ImageConfig => llb::ImageConfig, old: {
     author: old.author,
     created: old.created.map(Into::into),
     history: all(old.history),
+    args_escaped: old.args_escaped,
 });
 record!(requests::BuiltImage => llb::BuiltImage, old: {
     platform: old.platform.into(),

@@ -91,6 +91,7 @@ record!(llb::ImageConfig => requests::ImageConfig, new: {
     author: new.author,
     created: new.created.map(Into::into),
     history: all(new.history),
+    args_escaped: new.args_escaped,
 });
 record!(ImageInfo => host::ImageInfo, new: {
     reference: new.reference,

@@ -1,7 +1,8 @@
 //! Copies: which sources, to where, and how files and directories that are in the way are met.
 //!
-//! As BuildKit's copy: a directory that is copied *onto* one that exists leaves that one's metadata alone, while
-//! directories below get the source's. Knows nothing of how data is copied (`write`).
+//! As BuildKit's copy: a directory that is copied *onto* one that exists leaves that one's metadata alone, and one whose
+//! contents are copied to where nothing is makes a directory with the default mode and root's, while directories below
+//! get the source's. Knows nothing of how data is copied (`write`).
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -36,6 +37,18 @@ impl Changes {
             gid: self.owner.gid.unwrap_or(entry.gid),
             mtime: self.timestamp.unwrap_or(entry.mtime),
             xattrs,
+        }
+    }
+
+    /// Metadata of the directory that takes the contents of another one, which gives it nothing but its time.
+    fn receiving(&self, entry: &Entry) -> Metadata {
+        let made = self.made(entry.mtime);
+        Metadata {
+            mode: self
+                .mode
+                .as_ref()
+                .map_or(made.mode, |mode| mode.apply(made.mode, true)),
+            ..made
         }
     }
 
@@ -320,7 +333,10 @@ impl Copier<'_> {
             }
             None => {}
         }
-        let metadata = self.changes.apply(entry, self.tree.xattrs(entry)?);
+        let metadata = match top && self.action.dir_contents_only {
+            true => self.changes.receiving(entry),
+            false => self.changes.apply(entry, self.tree.xattrs(entry)?),
+        };
         Ok(editor.put_dir(to, &metadata)?)
     }
 }

@@ -60,6 +60,7 @@ struct RawConfig {
     shell: Option<Vec<String>>,
     healthcheck: Option<RawHealthcheck>,
     on_build: Option<Vec<String>>,
+    args_escaped: Option<bool>,
 }
 
 #[derive(Default, Deserialize)]
@@ -150,6 +151,7 @@ pub fn read(bytes: &[u8], image: &str, assumed: &Platform) -> Result<ReadConfig>
             author: filled(raw.author),
             created: time(raw.created)?,
             history,
+            args_escaped: config.args_escaped.unwrap_or_default(),
         },
         has_platform,
         diff_ids,

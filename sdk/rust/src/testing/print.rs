@@ -367,6 +367,7 @@ fn config(config: &ImageConfig) -> Value {
         config.entrypoint.is_none(),
     );
     put("cmd", json!(config.cmd), config.cmd.is_none());
+    put("args_escaped", json!(config.args_escaped), !config.args_escaped);
     put("shell", json!(config.shell), config.shell.is_none());
     put(
         "working_dir",
