@@ -3,7 +3,7 @@
 CARGO ?= cargo
 LAPSTRAKE = target/release/lapstrake
 
-.PHONY: all demo test lint bench frontends install clean
+.PHONY: all demo examples test lint bench fuzz frontends install clean
 
 all: $(LAPSTRAKE)
 
@@ -37,6 +37,10 @@ bench: $(LAPSTRAKE)
 	@sh tests/install.sh bench
 	$(CARGO) bench --locked --workspace --bench frontend
 	@sh tests/bench/run.sh $(LAPSTRAKE)
+
+# The Dockerfile frontend's parser, expansion and lowering; FUZZ_SECONDS=300 unless given.
+fuzz:
+	@sh frontends/dockerfile/fuzz/run.sh $${FUZZ_SECONDS:-300}
 
 install: $(LAPSTRAKE)
 	install -D -m 0755 $(LAPSTRAKE) $(DESTDIR)/usr/local/bin/lapstrake

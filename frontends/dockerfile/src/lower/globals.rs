@@ -10,6 +10,7 @@ use crate::expand::Expander;
 use crate::lower::env::Env;
 use crate::lower::stage::report_expansion;
 use crate::outline::Capture;
+use crate::span::Span;
 use crate::stages::Dockerfile;
 
 /// The platforms of one lowering.
@@ -88,8 +89,8 @@ pub fn declared(
     env
 }
 
-/// Returns the seconds of a SOURCE_DATE_EPOCH.
-pub fn epoch(text: &str, diagnostics: &mut Diagnostics) -> Option<i64> {
+/// Returns the seconds of a SOURCE_DATE_EPOCH, which stands at `place` if it is the file's.
+pub fn epoch(text: &str, place: Option<Span>, diagnostics: &mut Diagnostics) -> Option<i64> {
     if text.is_empty() {
         return None;
     }
@@ -102,8 +103,11 @@ pub fn epoch(text: &str, diagnostics: &mut Diagnostics) -> Option<i64> {
             }
             _ => format!("SOURCE_DATE_EPOCH is `{text}`, which is no number of seconds"),
         };
-        diagnostics
-            .push(Diagnostic::elsewhere("InvalidEpoch", message).help("give it the seconds since 1970"));
+        let diagnostic = match place {
+            Some(place) => Diagnostic::error("InvalidEpoch", place, message),
+            None => Diagnostic::elsewhere("InvalidEpoch", message),
+        };
+        diagnostics.push(diagnostic.help("give it the seconds since 1970"));
     }
     seconds
 }

@@ -261,7 +261,10 @@ impl Driver<'_> {
             .get("SOURCE_DATE_EPOCH")
             .map(String::as_str);
         let text = given.or_else(|| plan.globals.get("SOURCE_DATE_EPOCH"));
-        let from_file = text.and_then(|text| globals::epoch(text, self.diagnostics));
+        let definitions = self.job.file.globals.iter().flat_map(|(_, arg)| &arg.definitions);
+        let in_file = definitions.rev().find(|d| d.key.text == "SOURCE_DATE_EPOCH");
+        let place = in_file.filter(|_| given.is_none()).map(|d| d.key.span);
+        let from_file = text.and_then(|text| globals::epoch(text, place, self.diagnostics));
         self.options.epoch.or(from_file.map(|seconds| Timestamp {
             seconds,
             nanoseconds: 0,
