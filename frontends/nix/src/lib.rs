@@ -10,6 +10,7 @@ pub mod error;
 pub mod eval;
 pub mod evaluation;
 pub mod hash;
+pub mod lower;
 pub mod path;
 pub mod position;
 pub mod primitives;
