@@ -9,6 +9,8 @@ pub mod compile;
 pub mod error;
 pub mod eval;
 pub mod evaluation;
+pub mod hash;
+pub mod lower;
 pub mod path;
 pub mod position;
 pub mod primitives;

@@ -1,6 +1,8 @@
 //! All that a frontend can reach, as traits: the real host inside a component, a `testing::MemoryHost` in tests.
 //! Knows nothing of either.
 
+use std::rc::Rc;
+
 use crate::types::*;
 
 /// The host. There is no other way out of a frontend.
@@ -23,6 +25,9 @@ pub trait Host {
 
     /// Shows warnings with their source, while the frontend goes on.
     fn warn(&self, warnings: &Report);
+
+    /// The same host, for those who have to keep it: it may be asked as long as the call to the frontend lasts.
+    fn share(&self) -> Rc<dyn Host>;
 
     /// Looks one image up.
     fn resolve_image_config(&self, request: ImageRequest) -> Result<ImageInfo, String> {

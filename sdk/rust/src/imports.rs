@@ -1,6 +1,8 @@
 //! The host of a component: the traits of `host.rs` over the imports of the world. Only there on wasm32.
 //! Knows nothing of frontends.
 
+use std::rc::Rc;
+
 use crate::bindings::lapstrake::frontend::host as imports;
 use crate::types::*;
 use crate::{Host, Reference};
@@ -38,6 +40,10 @@ impl Host for Imports {
 
     fn warn(&self, warnings: &Report) {
         imports::warn(warnings);
+    }
+
+    fn share(&self) -> Rc<dyn Host> {
+        Rc::new(*self)
     }
 }
 

@@ -1,6 +1,21 @@
 //! The functions of the language, a file for each group. Knows nothing of builds.
 
+mod arithmetic;
+mod closure;
+mod context;
 pub mod control;
+pub mod files;
+pub mod hashes;
+pub mod json;
+mod lists;
+mod posix;
+mod regex;
+mod sets;
+mod strings;
+mod toml;
+mod types;
+mod versions;
+mod xml;
 
 use std::rc::Rc;
 
@@ -9,7 +24,23 @@ use crate::eval::{Attr, Attrs, Builtin, Partial, Value, Vm};
 use crate::primitives;
 
 /// Every group.
-static GROUPS: &[&[Builtin]] = &[control::BUILTINS];
+static GROUPS: &[&[Builtin]] = &[
+    arithmetic::BUILTINS,
+    closure::BUILTINS,
+    context::BUILTINS,
+    control::BUILTINS,
+    files::BUILTINS,
+    hashes::BUILTINS,
+    json::BUILTINS,
+    lists::BUILTINS,
+    regex::BUILTINS,
+    sets::BUILTINS,
+    strings::BUILTINS,
+    toml::BUILTINS,
+    types::BUILTINS,
+    versions::BUILTINS,
+    xml::BUILTINS,
+];
 
 /// Builtins that are variables without `builtins.` too. The others are so with two underscores before their name.
 const GLOBAL: &[&str] = &[

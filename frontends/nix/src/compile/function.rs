@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use rnix::SyntaxKind;
 use rnix::ast::{self, Expr, Param as Syntax};
+use rowan::ast::AstNode;
 
 use super::Compiler;
 use crate::eval::Symbol;
@@ -14,6 +16,9 @@ impl Compiler<'_> {
     /// Leaves a function. `name` is what it is bound to.
     pub(super) fn lambda(&mut self, lambda: &ast::Lambda, name: Option<Symbol>) {
         let span = self.span(lambda);
+        if lambda.syntax().parent().is_some_and(|parent| needs_parentheses(parent.kind())) {
+            self.error(span, "syntax error: a function needs parentheses here");
+        }
         let function = match lambda.param() {
             Some(Syntax::IdentParam(param)) => {
                 let ident = param.ident().and_then(|ident| self.ident_symbol(&ident));
@@ -22,16 +27,20 @@ impl Compiler<'_> {
                 Function {
                     name,
                     param: Param::Any,
+                    param_name: ident,
                     body,
                     span,
                 }
             }
             Some(Syntax::Pattern(pattern)) => {
-                let formals = Rc::new(self.pattern(&pattern, name));
+                let bound = pattern.pat_bind().and_then(|bind| bind.ident());
+                let bound = bound.and_then(|ident| self.ident_symbol(&ident));
+                let formals = Rc::new(self.pattern(&pattern, bound, name));
                 let body = self.body(lambda, name, span, Some(formals.clone()));
                 Function {
                     name,
                     param: Param::Set(formals),
+                    param_name: bound,
                     body,
                     span,
                 }
@@ -69,14 +78,10 @@ impl Compiler<'_> {
     }
 
     /// Reads named parameters and begins their scope, which their defaults see.
-    fn pattern(&mut self, pattern: &ast::Pattern, function: Option<Symbol>) -> Formals {
+    fn pattern(&mut self, pattern: &ast::Pattern, bound: Option<Symbol>, function: Option<Symbol>) -> Formals {
         let entries: Vec<_> = pattern.pat_entries().collect();
         let mut slots = BTreeMap::new();
-        if let Some(ident) = pattern.pat_bind().and_then(|bind| bind.ident())
-            && let Some(name) = self.ident_symbol(&ident)
-        {
-            slots.insert(name, 0);
-        }
+        slots.extend(bound.map(|name| (name, 0)));
         let mut seen = BTreeSet::new();
         for (index, entry) in entries.iter().enumerate() {
             let at = self.span(entry);
@@ -113,4 +118,17 @@ impl Compiler<'_> {
             open: pattern.ellipsis_token().is_some(),
         }
     }
+}
+
+/// Whether a function cannot stand bare in there; the parser takes it.
+fn needs_parentheses(parent: SyntaxKind) -> bool {
+    matches!(
+        parent,
+        SyntaxKind::NODE_APPLY
+            | SyntaxKind::NODE_LIST
+            | SyntaxKind::NODE_SELECT
+            | SyntaxKind::NODE_HAS_ATTR
+            | SyntaxKind::NODE_BIN_OP
+            | SyntaxKind::NODE_UNARY_OP
+    )
 }

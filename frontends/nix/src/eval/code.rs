@@ -145,6 +145,8 @@ pub struct Function {
     pub name: Option<Symbol>,
     /// What it takes.
     pub param: Param,
+    /// What the whole argument is called.
+    pub param_name: Option<Symbol>,
     /// What it does.
     pub body: Rc<Code>,
     /// The whole expression.

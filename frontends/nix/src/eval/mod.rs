@@ -12,6 +12,7 @@ pub mod garbage;
 pub mod io;
 mod machine;
 mod operators;
+pub(crate) use operators::arithmetic;
 pub mod print;
 pub mod registry;
 mod step;

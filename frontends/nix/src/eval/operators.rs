@@ -101,7 +101,7 @@ fn cannot_add(value: &Value, to: &str) -> Error {
 }
 
 /// `-`, `*`, `/` and `+` of numbers.
-pub(super) fn arithmetic(operator: Binary, left: &Value, right: &Value) -> Result<Value, Error> {
+pub(crate) fn arithmetic(operator: Binary, left: &Value, right: &Value) -> Result<Value, Error> {
     if let (Value::Int(a), Value::Int(b)) = (left, right) {
         let (a, b) = (*a, *b);
         let (result, sign) = match operator {

@@ -7,14 +7,31 @@
 //! `vm.call(&function, args).await`. What they have to remember is in `vm.extension::<TheirState>()`.
 //! How a path of the build context gets into the store is said once, with `copy_path_hook`.
 
-use crate::eval::{Builtin, Vm};
+pub mod builds;
+mod config;
+mod derivation;
+mod image;
+pub mod output;
+mod sources;
+mod text;
+
+use crate::eval::{Builtin, Vm, copy_path_hook};
+
+pub use builds::{Builds, Surroundings};
 
 /// The builtins of builds. They are in `builtins` and global as well.
-pub static BUILTINS: &[&[Builtin]] = &[];
+pub static BUILTINS: &[&[Builtin]] = &[
+    derivation::BUILTINS,
+    image::BUILTINS,
+    sources::BUILTINS,
+    text::BUILTINS,
+];
 
 /// Definitions in the language itself: a function of `builtins` that gives a set of further globals, which are in
 /// `builtins` too.
-pub const PRELUDE: &str = "builtins: { }";
+pub const PRELUDE: &str = include_str!("prelude.nix");
 
 /// Makes an evaluation able to describe builds.
-pub fn install(_vm: &Vm) {}
+pub fn install(vm: &Vm) {
+    copy_path_hook(vm, |vm, path| Box::pin(sources::copy_path(vm, path)));
+}

@@ -29,15 +29,15 @@ type Solver = dyn Fn(&Definition, Edge) -> Option<Result<MemoryTree, SolveError>
 /// What another frontend makes, by hand.
 type Builder = dyn Fn(Option<&str>, &Request) -> Result<BuildResult, BuildError>;
 
-/// A host that a test fills with images and contexts.
-#[derive(Default)]
+/// A host that a test fills with images and contexts. Clones see what the others did.
+#[derive(Clone, Default)]
 pub struct MemoryHost {
     images: BTreeMap<String, ImageInfo>,
     image_trees: BTreeMap<String, Rc<MemoryTree>>,
     contexts: BTreeMap<String, Rc<MemoryTree>>,
-    solver: Option<Box<Solver>>,
-    builder: Option<Box<Builder>>,
-    seen: RefCell<Seen>,
+    solver: Option<Rc<Solver>>,
+    builder: Option<Rc<Builder>>,
+    seen: Rc<RefCell<Seen>>,
 }
 
 /// What a frontend did with a [`MemoryHost`].
@@ -141,7 +141,7 @@ impl MemoryHost {
         mut self,
         solver: impl Fn(&Definition, Edge) -> Option<Result<MemoryTree, SolveError>> + 'static,
     ) -> Self {
-        self.solver = Some(Box::new(solver));
+        self.solver = Some(Rc::new(solver));
         self
     }
 
@@ -151,7 +151,7 @@ impl MemoryHost {
         mut self,
         builder: impl Fn(Option<&str>, &Request) -> Result<BuildResult, BuildError> + 'static,
     ) -> Self {
-        self.builder = Some(Box::new(builder));
+        self.builder = Some(Rc::new(builder));
         self
     }
 
@@ -229,6 +229,10 @@ impl Host for MemoryHost {
 
     fn warn(&self, warnings: &Report) {
         self.seen.borrow_mut().warnings.push(warnings.clone());
+    }
+
+    fn share(&self) -> Rc<dyn Host> {
+        Rc::new(self.clone())
     }
 }
 

@@ -1,0 +1,145 @@
+//! Digests and how Nix writes them: base 16, its own base 32, base 64 and SRI. Knows nothing of store paths.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Digest, Sha256, Sha512};
+
+use crate::error::{Error, ErrorKind};
+
+/// Nix's digits of base 32: without `e`, `o`, `t` and `u`.
+const DIGITS: &[u8; 32] = b"0123456789abcdfghijklmnpqrsvwxyz";
+
+/// A hash function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// MD5.
+    Md5,
+    /// SHA-1.
+    Sha1,
+    /// SHA-256.
+    Sha256,
+    /// SHA-512.
+    Sha512,
+}
+
+impl Algorithm {
+    /// Finds one by its name.
+    pub fn of(name: &str) -> Result<Self, Error> {
+        match name {
+            "md5" => Ok(Algorithm::Md5),
+            "sha1" => Ok(Algorithm::Sha1),
+            "sha256" => Ok(Algorithm::Sha256),
+            "sha512" => Ok(Algorithm::Sha512),
+            _ => {
+                let message = format!("unknown hash algorithm '{name}'");
+                Err(Error::new(ErrorKind::Value, message).help("there are md5, sha1, sha256 and sha512"))
+            }
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Algorithm::Md5 => "md5",
+            Algorithm::Sha1 => "sha1",
+            Algorithm::Sha256 => "sha256",
+            Algorithm::Sha512 => "sha512",
+        }
+    }
+
+    /// Length of a digest, bytes.
+    pub fn size(self) -> usize {
+        match self {
+            Algorithm::Md5 => 16,
+            Algorithm::Sha1 => 20,
+            Algorithm::Sha256 => 32,
+            Algorithm::Sha512 => 64,
+        }
+    }
+
+    /// The digest of some bytes.
+    pub fn digest(self, data: &[u8]) -> Vec<u8> {
+        match self {
+            Algorithm::Md5 => Md5::digest(data).to_vec(),
+            Algorithm::Sha1 => Sha1::digest(data).to_vec(),
+            Algorithm::Sha256 => Sha256::digest(data).to_vec(),
+            Algorithm::Sha512 => Sha512::digest(data).to_vec(),
+        }
+    }
+}
+
+/// Writes bytes in base 16.
+pub fn base16(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Writes bytes in Nix's base 32: five bits a digit, the last ones first.
+pub fn base32(bytes: &[u8]) -> String {
+    let digit = |index: usize| {
+        let (byte, shift) = (index * 5 / 8, index * 5 % 8);
+        let low = u16::from(bytes[byte]) >> shift;
+        let high = bytes.get(byte + 1).map_or(0, |next| u16::from(*next) << (8 - shift));
+        char::from(DIGITS[usize::from((low | high) & 0x1f)])
+    };
+    (0..base32_length(bytes.len())).rev().map(digit).collect()
+}
+
+/// Writes bytes in base 64.
+pub fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+fn base32_length(size: usize) -> usize {
+    (size * 8).div_ceil(5)
+}
+
+fn from_base32(text: &str, size: usize) -> Option<Vec<u8>> {
+    let mut bytes = vec![0_u8; size];
+    for (index, digit) in text.bytes().rev().enumerate() {
+        let value = DIGITS.iter().position(|known| *known == digit)? as u16;
+        let (byte, shift) = (index * 5 / 8, index * 5 % 8);
+        let value = value << shift;
+        *bytes.get_mut(byte)? |= (value & 0xff) as u8;
+        match bytes.get_mut(byte + 1) {
+            Some(next) => *next |= (value >> 8) as u8,
+            None if value >> 8 != 0 => return None,
+            None => {}
+        }
+    }
+    Some(bytes)
+}
+
+fn from_base16(text: &str) -> Option<Vec<u8>> {
+    let pair = |index: usize| u8::from_str_radix(text.get(index..index + 2)?, 16).ok();
+    (0..text.len()).step_by(2).map(pair).collect()
+}
+
+/// Reads a digest in any of the ways in which Nix writes them: `sha256:…`, `sha256-…` (SRI), or without a name where
+/// the algorithm is known. The length says the base.
+pub fn parse(text: &str, algorithm: Option<Algorithm>) -> Result<(Algorithm, Vec<u8>), Error> {
+    let invalid = || Error::new(ErrorKind::Value, format!("'{text}' is not a hash"));
+    let split = text.split_once(':').or_else(|| text.split_once('-'));
+    let named = split.and_then(|(name, rest)| Some((Algorithm::of(name).ok()?, rest)));
+    let (found, digits) = match (named, algorithm) {
+        (Some((found, _)), Some(wanted)) if found != wanted => {
+            let message = format!("hash '{text}' is not of type {}", wanted.name());
+            return Err(Error::new(ErrorKind::Value, message));
+        }
+        (Some(named), _) => named,
+        (None, Some(wanted)) => (wanted, text),
+        (None, None) => return Err(invalid().help("say which algorithm: sha256:… or sha256-…")),
+    };
+    let size = found.size();
+    let bytes = if digits.len() == size * 2 {
+        from_base16(digits)
+    } else if digits.len() == base32_length(size) {
+        from_base32(digits, size)
+    } else {
+        STANDARD.decode(digits).ok().filter(|bytes| bytes.len() == size)
+    };
+    let message = format!("hash '{text}' has wrong length or digits for {}", found.name());
+    let bytes = bytes.ok_or_else(|| Error::new(ErrorKind::Value, message))?;
+    Ok((found, bytes))
+}

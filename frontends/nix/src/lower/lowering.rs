@@ -1,0 +1,332 @@
+//! Store paths to vertices: every path becomes a tree that has nothing but `/nix/store/<hash>-<name>`, images become
+//! root directories. Knows nothing of the language.
+
+use std::collections::BTreeMap;
+
+use lapstrake_sdk::types::*;
+use lapstrake_sdk::{Graph, Host, State};
+
+use super::error::LowerError;
+use super::item::{Item, Text};
+use super::store::Store;
+use super::store_path::{STORE, StorePath};
+
+/// Time of everything in the store, seconds since 1970: Nix's.
+const STORE_TIME: i64 = 1;
+/// Permissions of everything in the store: Nix's 0444 and 0555.
+const STORE_MODE: &str = "a=rX";
+
+/// What the person said about all of a build.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Builders run though they ran before.
+    pub no_cache: bool,
+    /// How images are looked up.
+    pub resolve_mode: ResolveMode,
+}
+
+/// A graph in the making, and what is in it already.
+pub struct Lowering<'a> {
+    pub(super) store: &'a Store,
+    pub(super) graph: &'a Graph,
+    pub(super) host: &'a dyn Host,
+    /// What images are made for.
+    pub(super) platform: Platform,
+    pub(super) options: Options,
+    trees: BTreeMap<StorePath, State>,
+    roots: BTreeMap<StorePath, Root>,
+    /// Images of registries by reference and platform.
+    images: BTreeMap<(String, String), ImageInfo>,
+}
+
+/// A root directory.
+#[derive(Clone)]
+pub(super) struct Root {
+    pub(super) state: State,
+    pub(super) config: ImageConfig,
+    /// How many layers it has, as far as it says.
+    pub(super) layers: usize,
+}
+
+impl<'a> Lowering<'a> {
+    /// Starts with nothing.
+    pub fn new(
+        store: &'a Store,
+        graph: &'a Graph,
+        host: &'a dyn Host,
+        platform: Platform,
+        options: Options,
+    ) -> Self {
+        Self {
+            store,
+            graph,
+            host,
+            platform,
+            options,
+            trees: BTreeMap::new(),
+            roots: BTreeMap::new(),
+            images: BTreeMap::new(),
+        }
+    }
+
+    /// Lowers some paths and all that they need.
+    ///
+    /// # Errors
+    /// What cannot be lowered, looked up or, where the graph depends on what is built, built.
+    pub fn add(&mut self, paths: &[StorePath]) -> Result<(), LowerError> {
+        let order = self.store.order(paths)?;
+        let order: Vec<StorePath> = order.into_iter().filter(|path| !self.is_known(path)).collect();
+        self.resolve_all(&order)?;
+        self.add_sources(&order)?;
+        for path in &order {
+            if !self.is_known(path) {
+                self.add_one(path)?;
+            }
+        }
+        self.verify(&order)
+    }
+
+    fn is_known(&self, path: &StorePath) -> bool {
+        self.trees.contains_key(path) || self.roots.contains_key(path)
+    }
+
+    fn add_one(&mut self, path: &StorePath) -> Result<(), LowerError> {
+        match self.store.item(path)? {
+            Item::Output { derivation, .. } => {
+                let derivation = self.store.get_derivation(derivation)?;
+                for (path, tree) in self.derivation(derivation)? {
+                    self.trees.insert(path, tree);
+                }
+            }
+            Item::Text(text) => {
+                let tree = self.text(path, text);
+                self.insert(path, tree);
+            }
+            Item::Join(paths) => {
+                let tree = self.join(path, paths)?;
+                self.insert(path, tree);
+            }
+            Item::Image { reference } => {
+                let root = self.image(reference, &self.platform.clone())?;
+                self.roots.insert(path.clone(), root);
+            }
+            Item::Built(image) => {
+                let root = self.built(image)?;
+                self.roots.insert(path.clone(), root);
+            }
+            // All of them are there already.
+            Item::Source(_) => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn insert(&mut self, path: &StorePath, tree: State) {
+        let tree = self.placed(path, tree);
+        self.trees.insert(path.clone(), tree);
+    }
+
+    /// Says where a path's vertex comes from.
+    pub(super) fn placed(&self, path: &StorePath, tree: State) -> State {
+        match self.store.place_of(path) {
+            Some(range) => tree.range(range),
+            None => tree,
+        }
+    }
+
+    /// The tree of a path that was added: nothing but the path.
+    pub(super) fn tree(&self, path: &StorePath) -> Result<State, LowerError> {
+        if let Some(tree) = self.trees.get(path) {
+            return Ok(tree.clone());
+        }
+        let root = self.roots.get(path);
+        let root = root.ok_or_else(|| LowerError::UnknownPath(path.to_string()))?;
+        let copy = CopyAction {
+            src_path: "/".to_owned(),
+            dst_path: path.to_string(),
+            create_dst_path: true,
+            dir_contents_only: true,
+            ..CopyAction::default()
+        };
+        let changes = self.graph.scratch().file().copy_with(&root.state, copy);
+        Ok(changes
+            .done()
+            .name(format!("[{}] files of the image", path.name())))
+    }
+
+    /// The root directory that a path which was added is or holds, for a platform.
+    pub(super) fn root(&mut self, path: &StorePath, platform: &Platform) -> Result<Root, LowerError> {
+        if let Item::Image { reference } = self.store.item(path)? {
+            return self.image(reference, platform);
+        }
+        if let Some(root) = self.roots.get(path) {
+            return Ok(root.clone());
+        }
+        let tree = self.tree(path)?;
+        let copy = CopyAction {
+            src_path: path.to_string(),
+            dst_path: "/".to_owned(),
+            dir_contents_only: true,
+            ..CopyAction::default()
+        };
+        let changes = self.graph.scratch().file().copy_with(&tree, copy);
+        Ok(Root {
+            state: changes
+                .done()
+                .name(format!("[{}] as root directory", path.name())),
+            config: ImageConfig::new(platform.clone()),
+            layers: 1,
+        })
+    }
+
+    fn text(&self, path: &StorePath, text: &Text) -> State {
+        let mkfile = MkfileAction {
+            path: format!("{path}{}", text.destination),
+            mode: if text.executable { 0o555 } else { 0o444 },
+            data: text.contents.clone(),
+            timestamp: Some(store_time()),
+            ..MkfileAction::default()
+        };
+        let directory = crate::path::parent(&mkfile.path).to_owned();
+        let changes = self.graph.scratch().file().action(directory_of_store(&directory));
+        let changes = changes.action(FileActionKind::Mkfile(mkfile));
+        changes.done().name(format!("[{}] write", path.name()))
+    }
+
+    fn join(&self, path: &StorePath, parts: &[StorePath]) -> Result<State, LowerError> {
+        let part = |part: &StorePath| {
+            let copy = CopyAction {
+                src_path: part.to_string(),
+                dst_path: path.to_string(),
+                create_dst_path: true,
+                dir_contents_only: true,
+                timestamp: Some(store_time()),
+                ..CopyAction::default()
+            };
+            let changes = self.graph.scratch().file().copy_with(&self.tree(part)?, copy);
+            Ok(changes.done().name(format!("[{}] {}", path.name(), part.name())))
+        };
+        // Of equal names the first one counts, so the first part is the topmost.
+        let parts = parts.iter().rev().map(part).collect::<Result<Vec<_>, _>>()?;
+        if parts.is_empty() {
+            let mkdir = MkdirAction {
+                path: path.to_string(),
+                mode: 0o555,
+                make_parents: true,
+                timestamp: Some(store_time()),
+                ..MkdirAction::default()
+            };
+            let changes = self.graph.scratch().file().action(FileActionKind::Mkdir(mkdir));
+            return Ok(changes.done().name(format!("[{}] join", path.name())));
+        }
+        let joined = self.graph.merge(&parts);
+        Ok(match parts.len() {
+            1 => joined,
+            _ => joined.name(format!("[{}] join", path.name())),
+        })
+    }
+
+    /// Looks up all images among some paths, at the same time.
+    fn resolve_all(&mut self, paths: &[StorePath]) -> Result<(), LowerError> {
+        let mut references = Vec::new();
+        for path in paths {
+            if let Item::Image { reference } = self.store.item(path)? {
+                references.push(reference.as_str());
+            }
+        }
+        let platform = self.platform.clone();
+        self.resolve(&references, &platform)
+    }
+
+    fn resolve(&mut self, references: &[&str], platform: &Platform) -> Result<(), LowerError> {
+        let key = |reference: &str| (reference.to_owned(), platform.to_string());
+        let mut missing: Vec<&str> = references.to_vec();
+        missing.retain(|reference| !self.images.contains_key(&key(reference)));
+        missing.sort_unstable();
+        missing.dedup();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let request = |reference: &&str| ImageRequest {
+            reference: (*reference).to_owned(),
+            oci_layout_store: None,
+            platform: Some(platform.clone()),
+            mode: self.options.resolve_mode,
+        };
+        let requests: Vec<ImageRequest> = missing.iter().map(request).collect();
+        let answers = self.host.resolve_image_configs(&requests);
+        for (reference, answer) in missing.into_iter().zip(answers) {
+            let info = answer.map_err(|message| LowerError::Image {
+                reference: reference.to_owned(),
+                message,
+            })?;
+            self.images.insert(key(reference), info);
+        }
+        Ok(())
+    }
+
+    fn image(&mut self, reference: &str, platform: &Platform) -> Result<Root, LowerError> {
+        self.resolve(&[reference], platform)?;
+        let info = self.images.get(&(reference.to_owned(), platform.to_string()));
+        let info = info.ok_or_else(|| LowerError::Image {
+            reference: reference.to_owned(),
+            message: "the host did not answer".to_owned(),
+        })?;
+        let source = ImageSource {
+            reference: info.reference.clone(),
+            mode: self.options.resolve_mode,
+            ..ImageSource::default()
+        };
+        let state = self.graph.source(SourceOp::Image(source), Some(platform));
+        Ok(Root {
+            state: state.name(format!("image {reference}")),
+            config: info.config.clone(),
+            layers: info
+                .config
+                .history
+                .iter()
+                .filter(|entry| !entry.empty_layer)
+                .count(),
+        })
+    }
+}
+
+/// The time that everything in the store has.
+pub(super) fn store_time() -> Timestamp {
+    Timestamp {
+        seconds: STORE_TIME,
+        nanoseconds: 0,
+    }
+}
+
+/// Makes `/nix/store`.
+pub(super) fn store_directory() -> FileActionKind {
+    directory_of_store(STORE)
+}
+
+/// Makes a directory in the store, or the store.
+fn directory_of_store(path: &str) -> FileActionKind {
+    FileActionKind::Mkdir(MkdirAction {
+        path: path.to_owned(),
+        mode: 0o755,
+        make_parents: true,
+        timestamp: Some(store_time()),
+        ..MkdirAction::default()
+    })
+}
+
+/// A copy of something into the store, where it gets the time and the permissions that Nix gives it.
+pub(super) fn into_store(from: &str, path: &StorePath) -> CopyAction {
+    CopyAction {
+        src_path: from.to_owned(),
+        dst_path: path.to_string(),
+        create_dst_path: true,
+        dir_contents_only: true,
+        mode: Some(FileMode::Symbolic(STORE_MODE.to_owned())),
+        owner: Some(Chown {
+            user: Some(UserRef::Id(0)),
+            group: Some(UserRef::Id(0)),
+        }),
+        timestamp: Some(store_time()),
+        ..CopyAction::default()
+    }
+}
