@@ -10,6 +10,7 @@ mod contexts;
 mod devices;
 mod files;
 mod filesystem;
+mod frontend;
 mod git;
 mod history;
 mod http;
