@@ -12,6 +12,7 @@ mod devices;
 mod dockerfile;
 mod files;
 mod filesystem;
+mod frontend;
 mod git;
 mod git_addresses;
 mod history;

@@ -191,7 +191,7 @@ pub enum FrontendError {
     },
 
     /// Too large an answer.
-    #[error("{frontend} handed over more than {} in one call", bytes(*limit as u64))]
+    #[error("{frontend} handed over more than {} in one call; more with --frontend-output", bytes(*limit as u64))]
     OutputTooLarge {
         /// Which.
         frontend: String,

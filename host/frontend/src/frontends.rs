@@ -21,6 +21,7 @@ use crate::engine_config;
 use crate::error::FrontendError;
 use crate::gateway::{Gateway, NoGateway};
 use crate::host::{self, State};
+use crate::inspect::{self, Inspection};
 use crate::limits::Limits;
 use crate::precompiled::CodeMemory;
 use crate::request::{BuildResult, CallResult, FrontendInfo, Outline, Request, TargetInfo};
@@ -131,6 +132,21 @@ impl Frontend {
     /// Digest of the component.
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// Size of the component, bytes.
+    pub fn size(&self) -> u64 {
+        match &self.code {
+            Code::BuiltIn(built_in) => built_in.wasm_size,
+            Code::Wasm(wasm) => wasm.len() as u64,
+        }
+    }
+
+    /// Tells what it imports and exports, whether or not it is a frontend of this contract. Runs nothing of it.
+    pub fn inspect(&self) -> Result<Inspection, FrontendError> {
+        let engine = &Host::get()?.engine;
+        let component = self.component(engine)?;
+        Ok(inspect::inspect(engine, &component, &self.name))
     }
 
     /// Compiles it, or takes it from the cache, and checks that it is a frontend. The first call does it otherwise.

@@ -1,10 +1,28 @@
-//! What a reference to a frontend means: a built-in one or a file. Decides from the words, and from the file system
-//! only whether a path stays in the context. Knows nothing of Wasm.
+//! What a reference to a frontend means: a built-in one, a file, or one elsewhere. Decides from the words, and from the
+//! file system only whether a path stays in the context. Knows nothing of Wasm, and fetches nothing.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use lapstrake_llb::Digest;
+
 use crate::known::KNOWN;
+
+/// Where a reference leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FrontendPlace {
+    /// To what can be loaded at once.
+    Here(FrontendSource),
+    /// To a registry, by this reference.
+    Registry(String),
+    /// To an address, whose content has this digest.
+    Url {
+        /// The address.
+        url: String,
+        /// The digest.
+        digest: Digest,
+    },
+}
 
 /// Where a frontend's component comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,29 +67,38 @@ pub enum ResolveError {
         frontend: &'static str,
     },
 
-    /// A registry.
+    /// An address without digest.
     #[error(
-        "{reference} names a frontend in a registry, which this version cannot fetch; use a built-in one \
-         (docker/dockerfile:1) or a component file (./frontend.wasm)"
+        "{reference} is an address without a digest, so whoever answers there could do what they want; write \
+         URL@sha256:… (sha256sum of the file)"
     )]
-    Registry {
+    NoDigest {
         /// The reference.
         reference: String,
     },
 
-    /// A URL.
+    /// An address with another scheme.
     #[error(
-        "{reference} is a URL, which this version cannot fetch; download it and name the file (./frontend.wasm)"
+        "{reference} is no address that frontends are fetched from: those begin with https:// or http://"
     )]
-    Url {
+    OtherScheme {
         /// The reference.
         reference: String,
+    },
+
+    /// A digest that is none.
+    #[error("{reference} ends in a digest that is not right")]
+    BadDigest {
+        /// The reference.
+        reference: String,
+        /// Why not.
+        source: lapstrake_llb::ParseDigestError,
     },
 
     /// A name that means nothing.
     #[error(
-        "{reference} names no frontend; use a built-in one (docker/dockerfile:1) or a component file \
-         (./frontend.wasm)"
+        "{reference} names no frontend; use a built-in one (docker/dockerfile:1), a component file \
+         (./frontend.wasm) or one in a registry (example.com/frontend:1)"
     )]
     Unknown {
         /// The reference.
@@ -109,22 +136,24 @@ const MOVING_TAGS: &[&str] = &["latest", "stable", "labs", "master", "master-lab
 
 /// Finds out what a reference means. Whether the built-in frontend is there, and the file a component, shows when it
 /// is loaded.
-pub fn resolve(reference: &str, speaker: Speaker<'_>) -> Result<FrontendSource, ResolveError> {
+pub fn resolve(reference: &str, speaker: Speaker<'_>) -> Result<FrontendPlace, ResolveError> {
     if reference.is_empty() {
         return Err(ResolveError::Empty);
     }
     let owned = || reference.to_owned();
+    let built_in = |name: &str| FrontendPlace::Here(FrontendSource::BuiltIn(name.to_owned()));
     if let Some(known) = KNOWN.iter().find(|known| known.is_called(reference)) {
-        return Ok(FrontendSource::BuiltIn(known.name.to_owned()));
+        return Ok(built_in(known.name));
     }
     if let Some(path) = as_path(reference) {
-        return file(reference, path, speaker);
+        return file(reference, path, speaker).map(FrontendPlace::Here);
     }
-    if reference.starts_with("oci:") {
-        return Err(ResolveError::Registry { reference: owned() });
+    if let Some(image) = reference.strip_prefix("oci:") {
+        let image = image.strip_prefix("//").unwrap_or(image);
+        return Ok(FrontendPlace::Registry(image.to_owned()));
     }
     if reference.contains("://") {
-        return Err(ResolveError::Url { reference: owned() });
+        return url(reference);
     }
     let image = ImageName::parse(reference);
     if let Some(known) = KNOWN.iter().find(|known| known.images.contains(&image.path)) {
@@ -133,11 +162,11 @@ pub fn resolve(reference: &str, speaker: Speaker<'_>) -> Result<FrontendSource, 
                 reference: owned(),
                 frontend: known.name,
             }),
-            _ => Ok(FrontendSource::BuiltIn(known.name.to_owned())),
+            _ => Ok(built_in(known.name)),
         };
     }
     if reference.contains(['/', ':', '@']) {
-        return Err(ResolveError::Registry { reference: owned() });
+        return Ok(FrontendPlace::Registry(owned()));
     }
     Err(ResolveError::Unknown { reference: owned() })
 }
@@ -151,6 +180,25 @@ pub fn alike(reference: &str) -> (&str, impl Iterator<Item = &'static str>) {
         false => [&[known.name][..], known.aliases].concat(),
     });
     (path, names)
+}
+
+/// An address with a digest behind it, `https://…@sha256:…`.
+fn url(reference: &str) -> Result<FrontendPlace, ResolveError> {
+    let owned = || reference.to_owned();
+    if !reference.starts_with("https://") && !reference.starts_with("http://") {
+        return Err(ResolveError::OtherScheme { reference: owned() });
+    }
+    // A name and password before the host may have an @, too.
+    let split = reference
+        .rsplit_once('@')
+        .filter(|(_, digest)| digest.starts_with("sha256:"));
+    let (url, digest) = split.ok_or_else(|| ResolveError::NoDigest { reference: owned() })?;
+    let digest = digest.parse().map_err(|source| ResolveError::BadDigest {
+        reference: owned(),
+        source,
+    })?;
+    let url = url.to_owned();
+    Ok(FrontendPlace::Url { url, digest })
 }
 
 /// The path, where the reference is one: by its prefix, or by its extension.
@@ -266,7 +314,8 @@ mod tests {
             ("lapstrake/nix:1", "nix"),
         ] {
             let source = resolve(reference, NOWHERE).unwrap();
-            assert_eq!(source, FrontendSource::BuiltIn(name.to_owned()), "{reference}");
+            let built_in = FrontendSource::BuiltIn(name.to_owned());
+            assert_eq!(source, FrontendPlace::Here(built_in), "{reference}");
         }
     }
 
@@ -285,25 +334,49 @@ mod tests {
                 "{reference}"
             );
         }
-        for reference in [
-            "ghcr.io/me/frontend:1",
-            "localhost:5000/docker/dockerfile:1",
-            "me/frontend",
-            "frontend:1",
-            "oci:me/frontend",
-            "quay.io/docker/dockerfile:1",
-        ] {
+        for address in ["https://example.com/f.wasm", "https://me@example.com/f.wasm"] {
             assert!(
-                matches!(error(reference), ResolveError::Registry { .. }),
-                "{reference}"
+                matches!(error(address), ResolveError::NoDigest { .. }),
+                "{address}"
             );
         }
         assert!(matches!(
-            error("https://example.com/f.wasm"),
-            ResolveError::Url { .. }
+            error("https://example.com/f.wasm@sha256:12"),
+            ResolveError::BadDigest { .. }
+        ));
+        assert!(matches!(
+            error("ftp://example.com/f"),
+            ResolveError::OtherScheme { .. }
         ));
         assert!(matches!(error("dockerfil"), ResolveError::Unknown { .. }));
         assert!(matches!(error("./f.wasm"), ResolveError::NoContext { .. }));
+    }
+
+    #[test]
+    fn knows_what_is_elsewhere() {
+        for (reference, image) in [
+            ("ghcr.io/me/frontend:1", "ghcr.io/me/frontend:1"),
+            (
+                "localhost:5000/docker/dockerfile:1",
+                "localhost:5000/docker/dockerfile:1",
+            ),
+            ("me/frontend", "me/frontend"),
+            ("frontend:1", "frontend:1"),
+            ("oci:me/frontend", "me/frontend"),
+            ("oci:docker/dockerfile:1", "docker/dockerfile:1"),
+            ("oci://example.com/f", "example.com/f"),
+            ("quay.io/docker/dockerfile:1", "quay.io/docker/dockerfile:1"),
+        ] {
+            let place = resolve(reference, NOWHERE).unwrap();
+            assert_eq!(place, FrontendPlace::Registry(image.to_owned()), "{reference}");
+        }
+        let hex = "0".repeat(64);
+        let reference = format!("https://me:pw@example.com/f.wasm?a=b@sha256:{hex}");
+        let place = FrontendPlace::Url {
+            url: "https://me:pw@example.com/f.wasm?a=b".to_owned(),
+            digest: format!("sha256:{hex}").parse().unwrap(),
+        };
+        assert_eq!(resolve(&reference, NOWHERE).unwrap(), place);
     }
 
     #[test]
@@ -316,7 +389,8 @@ mod tests {
         std::os::unix::fs::symlink("../out.wasm", context.join("link.wasm")).unwrap();
         let inside = Speaker::BuildFile(Some(&context));
 
-        let found = FrontendSource::File(context.canonicalize().unwrap().join("sub/f.wasm"));
+        let file = |path| FrontendPlace::Here(FrontendSource::File(path));
+        let found = file(context.canonicalize().unwrap().join("sub/f.wasm"));
         for reference in [
             "./sub/f.wasm",
             "sub/f.wasm",
@@ -347,7 +421,7 @@ mod tests {
         let person = Speaker::Person(&context);
         assert_eq!(
             resolve("../out.wasm", person).unwrap(),
-            FrontendSource::File(context.join("../out.wasm"))
+            file(context.join("../out.wasm"))
         );
         assert!(matches!(
             resolve("none.wasm", person),

@@ -3,12 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
+use lapstrake_ops::source::component::PublicKey;
 use lapstrake_ops::source::registry::RegistryConfig;
 use serde::Deserialize;
 
 use crate::gc::GcConfig;
 use crate::history::Limits;
 use crate::spec::{self, SpecError};
+use crate::trust::Trust;
 
 /// The whole file. Everything may be missing.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -75,7 +77,7 @@ impl HistoryLimits {
     }
 }
 
-/// Limits of a frontend.
+/// Limits of frontends, and which of them may run.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Frontend {
@@ -85,6 +87,38 @@ pub struct Frontend {
     pub fuel: Option<u64>,
     /// Seconds.
     pub timeout: Option<u64>,
+    /// One answer, such as `128m`.
+    pub output: Option<String>,
+    /// Which may run: `embedded`, `locked` or `any`.
+    pub policy: Option<String>,
+    /// Registries that they may come from, such as `ghcr.io/me`; none: any.
+    pub registries: Option<Vec<String>>,
+    /// Files of public keys, of which one must have signed a frontend from a registry.
+    pub keys: Vec<PathBuf>,
+}
+
+impl Frontend {
+    /// What is trusted. Reads the keys.
+    ///
+    /// # Errors
+    /// A word that has no meaning, or a file that is no key.
+    pub fn trust(&self) -> Result<Trust, SpecError> {
+        let said =
+            |key: &str, text: String| SpecError(format!("frontend.{key} of the configuration: {text}"));
+        let policy = self.policy.as_deref().map(str::parse).transpose();
+        let key = |path: &PathBuf| {
+            let name = path.display().to_string();
+            let text =
+                std::fs::read_to_string(path).map_err(|error| said("keys", format!("{name}: {error}")))?;
+            let key = PublicKey::from_pem(&text).map_err(|error| said("keys", format!("{name}: {error}")))?;
+            Ok((name, key))
+        };
+        Ok(Trust {
+            policy: policy.map_err(|text| said("policy", text))?.unwrap_or_default(),
+            registries: self.registries.clone(),
+            keys: self.keys.iter().map(key).collect::<Result<_, _>>()?,
+        })
+    }
 }
 
 /// Devices of commands.

@@ -11,8 +11,10 @@ use lapstrake_solver::SolveError;
 
 use crate::engine::{BuildFileError, SshError};
 use crate::history::{HistoryError, Unresolved};
+use crate::project::ProjectError;
 use crate::report;
 use crate::suggest;
+use crate::trust::TrustError;
 
 /// What kind of failure it is; the exit code follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +54,33 @@ pub enum Error {
         place: Option<Box<(SourceFile, SourceRange)>>,
         /// Why not.
         source: ResolveError,
+    },
+    /// A frontend could not be had from where it is.
+    #[error("cannot get the frontend {reference}")]
+    Component {
+        /// Which.
+        reference: String,
+        /// Where the build file says so.
+        place: Option<Box<(SourceFile, SourceRange)>>,
+        /// Why not.
+        source: Box<lapstrake_ops::Error>,
+    },
+    /// A frontend's project cannot be made, built or tested.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// A frontend that is no artifact.
+    #[error("{reference} is not in a registry")]
+    NotInRegistry {
+        /// Which.
+        reference: String,
+    },
+    /// A frontend that may not run.
+    #[error("the frontend is not trusted")]
+    Trust {
+        /// Where the build file names it.
+        place: Option<Box<(SourceFile, SourceRange)>>,
+        /// Why not.
+        source: TrustError,
     },
     /// A frontend could not be loaded, failed, or says that the source is wrong.
     #[error(transparent)]
@@ -179,7 +208,10 @@ impl Error {
             return Kind::Environment;
         }
         match self {
-            Self::BuildFile(_) | Self::Resolve { .. } | Self::Write { .. } => Kind::Build,
+            Self::BuildFile(_) | Self::Resolve { .. } | Self::Trust { .. } | Self::Write { .. } => {
+                Kind::Build
+            }
+            Self::Component { source, .. } => worker_kind(source),
             Self::Frontend(failure) if matches!(failure.source, FrontendError::Cancelled) => {
                 Kind::Interrupted
             }
@@ -198,8 +230,13 @@ impl Error {
             | Self::Ssh { .. }
             | Self::UnknownCall { .. }
             | Self::NoArguments { .. }
+            | Self::NotInRegistry { .. }
+            | Self::Project(
+                ProjectError::Name { .. } | ProjectError::None { .. } | ProjectError::NoSuchCase { .. },
+            )
             | Self::NoSuchStep { .. }
             | Self::SeveralSteps { .. } => Kind::Usage,
+            Self::Project(_) => Kind::Build,
             Self::History(HistoryError::Unresolved(_) | HistoryError::Running(_)) => Kind::Build,
             Self::History(_) => Kind::Environment,
             Self::Interrupted => Kind::Interrupted,
@@ -212,7 +249,7 @@ impl Error {
             Self::BuildFile(BuildFileError::NotUtf8 { file, range, .. }) => {
                 return Some((file.name.clone(), range.start.line));
             }
-            Self::Resolve { place, .. } => {
+            Self::Resolve { place, .. } | Self::Component { place, .. } | Self::Trust { place, .. } => {
                 let (file, range) = place.as_deref()?;
                 return Some((file.name.clone(), range.start.line));
             }
@@ -249,11 +286,16 @@ impl Error {
                 "its build files take build arguments (--build-arg NAME=VALUE) and have targets (--target NAME)"
             }
             Self::Resolve {
-                source: ResolveError::Unknown { reference } | ResolveError::Registry { reference },
+                source: ResolveError::Unknown { reference },
                 ..
             } => return near_frontend(reference),
             Self::Solve(failure) => return solve_hint(&failure.source),
             Self::Worker(error) => return error.hint().map(str::to_owned),
+            Self::Component { reference, source, .. } => {
+                return near_frontend(reference).or_else(|| source.hint().map(str::to_owned));
+            }
+            Self::Project(error) => return error.hint(),
+            Self::Trust { source, .. } => source.hint(),
             Self::Frontend(failure) => return failure.hint.map(str::to_owned),
             Self::NoSuchStep { near: Some(near), .. } => return Some(format!("did you mean {near:?}?")),
             Self::SeveralSteps { .. } => "say more of the name, or the beginning of the digest",
@@ -282,6 +324,12 @@ impl Error {
                 report::excerpt(&mut out, range, std::slice::from_ref(file));
             }
             Self::Resolve {
+                place: Some(place), ..
+            }
+            | Self::Component {
+                place: Some(place), ..
+            }
+            | Self::Trust {
                 place: Some(place), ..
             } => {
                 report::excerpt(&mut out, &place.1, std::slice::from_ref(&place.0));
@@ -346,9 +394,7 @@ fn frontend_help(error: &FrontendError) -> Option<&'static str> {
         | FrontendError::InvalidResult { .. } => {
             "this is a bug of the frontend: tell its author, or use another one with --frontend"
         }
-        FrontendError::OutputTooLarge { .. } | FrontendError::TooMany { .. } => {
-            "this limit is fixed: the frontend has to do less"
-        }
+        FrontendError::TooMany { .. } => "this limit is fixed: the frontend has to do less",
         FrontendError::OtherVersion { .. } | FrontendError::OtherTypes { .. } => {
             "build the frontend again with the SDK of this version"
         }

@@ -9,6 +9,7 @@ use lapstrake_llb::Platform;
 
 use crate::git_address;
 use crate::spec::{Output, Secret, SpecError, Ssh};
+use crate::trust::FrontendPolicy;
 
 /// Where the files of a build are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +77,8 @@ pub struct FrontendLimits {
     pub fuel: Option<u64>,
     /// Wall-clock time.
     pub timeout: Option<Duration>,
+    /// Bytes of one answer.
+    pub output: Option<usize>,
 }
 
 /// What a frontend is asked for, and all that its answer depends on.
@@ -101,6 +104,8 @@ pub struct CompileOptions {
     pub offline: bool,
     /// Frontend instead of the syntax line's.
     pub frontend: Option<String>,
+    /// Which frontends may run; none: as the engine's options say.
+    pub frontend_policy: Option<FrontendPolicy>,
     /// Limits of the frontend.
     pub limits: FrontendLimits,
 }

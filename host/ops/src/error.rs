@@ -210,6 +210,14 @@ pub enum Error {
         /// Its media type, or that of its configuration or of a layer.
         media_type: String,
     },
+    /// Something else than a WebAssembly component.
+    #[error("{reference} is not a WebAssembly component in a registry: it is {found}")]
+    NotAComponent {
+        /// Which one.
+        reference: String,
+        /// What it is.
+        found: String,
+    },
     /// An index has no image for a platform.
     #[error("{image} has no image for {platform}, only for {}", list(available))]
     NoPlatform {

@@ -25,6 +25,19 @@ impl Store {
         Ok(Some(value))
     }
 
+    /// All values of a kind with their keys and when each was used last, seconds since 1970.
+    pub fn values(&self, kind: &str) -> Result<Vec<(String, Vec<u8>, u64)>> {
+        self.db().read("list values", |db| {
+            let mut statement =
+                db.prepare_cached("SELECT key, value, used FROM small_values WHERE kind = ?1 ORDER BY key")?;
+            let rows = statement.query_map([kind], |row| {
+                let used: i64 = row.get(2)?;
+                Ok((row.get(0)?, row.get(1)?, u64::try_from(used).unwrap_or_default()))
+            })?;
+            rows.collect()
+        })
+    }
+
     /// Writes a value over the one that is there.
     pub fn set_value(&self, kind: &str, key: &str, value: &[u8]) -> Result<()> {
         self.db().write("write a value", |work| {

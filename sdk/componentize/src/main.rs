@@ -1,21 +1,11 @@
-//! Makes a frontend component of a core Wasm module that wit-bindgen's bindings were compiled into, as `wasm-tools component
-//! new` does, and refuses one that could not run in Lapstrake. Needs no adapter and knows nothing of WASI.
-
-mod error;
+//! The command over the library: reads a module, writes the component. Knows nothing of either format.
 
 use std::error::Error as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use error::{EncodeError, Error};
-use wit_component::{ComponentEncoder, DecodedWasm};
-
-/// What everything that a frontend imports belongs to.
-const PACKAGE: &str = "lapstrake:frontend/";
-
-/// What a frontend exports, without the version.
-const EXPORT: &str = "lapstrake:frontend/frontend";
+use lapstrake_componentize::{Error, componentize};
 
 fn main() -> ExitCode {
     match run(std::env::args_os().skip(1).map(PathBuf::from).collect()) {
@@ -42,46 +32,6 @@ fn run(words: Vec<PathBuf>) -> Result<(), Error> {
     })?;
     let component = componentize(&input, &module)?;
     write(&output, &component).map_err(|source| Error::Write { path: output, source })
-}
-
-/// Wraps a module; `path` is its name in errors.
-fn componentize(path: &Path, module: &[u8]) -> Result<Vec<u8>, Error> {
-    let failed = |text: String| Error::Encode {
-        path: path.to_owned(),
-        source: EncodeError(text),
-    };
-    let component = ComponentEncoder::default()
-        .validate(true)
-        .module(module)
-        .and_then(|encoder| encoder.encode())
-        .map_err(|error| failed(format!("{error:#}")))?;
-    // What is checked is what the host will see, not what was asked for.
-    let decoded = wit_component::decode(&component).map_err(|error| failed(format!("{error:#}")))?;
-    let DecodedWasm::Component(resolve, world) = decoded else {
-        return Err(Error::NoFrontend {
-            path: path.to_owned(),
-        });
-    };
-    let world = &resolve.worlds[world];
-    let name = |key| resolve.name_world_key(key);
-    if let Some(import) = world
-        .imports
-        .keys()
-        .map(name)
-        .find(|name| !name.starts_with(PACKAGE))
-    {
-        return Err(Error::Import {
-            path: path.to_owned(),
-            import,
-        });
-    }
-    let is_frontend = |name: String| name.split('@').next() == Some(EXPORT);
-    if !world.exports.keys().map(name).any(is_frontend) {
-        return Err(Error::NoFrontend {
-            path: path.to_owned(),
-        });
-    }
-    Ok(component)
 }
 
 /// Writes a file, whole or not at all. One that has these contents already keeps its time, so that nothing is rebuilt.
@@ -124,10 +74,6 @@ mod tests {
         module
     }
 
-    fn error(module: &[u8]) -> Error {
-        componentize(Path::new("m.wasm"), module).unwrap_err()
-    }
-
     #[test]
     fn a_frontend_becomes_a_component_that_stays_untouched() {
         let folder = tempfile::tempdir().unwrap();
@@ -147,30 +93,6 @@ mod tests {
             1,
             "no temporary file is left"
         );
-    }
-
-    #[test]
-    fn an_import_from_elsewhere_is_refused() {
-        let module = module(
-            "import clock: interface { now: func(); }",
-            "(import \"clock\" \"now\" (func))",
-        );
-        let Error::Import { import, .. } = error(&module) else {
-            panic!()
-        };
-        assert_eq!(import, "clock");
-    }
-
-    #[test]
-    fn what_is_no_frontend_is_refused() {
-        let plain = wat::parse_str("(module)").unwrap();
-        assert!(matches!(error(&plain), Error::NoFrontend { .. }));
-        let wasi = "(module (import \"wasi_snapshot_preview1\" \"proc_exit\" (func (param i32))))";
-        let Error::Encode { source, .. } = error(&wat::parse_str(wasi).unwrap()) else {
-            panic!()
-        };
-        assert!(source.to_string().contains("wasi_snapshot_preview1"), "{source}");
-        assert!(matches!(error(b"text"), Error::Encode { .. }));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::git_address;
 use crate::options::{self, BuildOptions, CompileOptions, Context, FrontendLimits, NamedSource};
 use crate::spec::{self, Destination, Output, OutputKind, SpecError, Ssh};
+use crate::trust::FrontendPolicy;
 
 use super::words::{BuildWords, SharedWords};
 
@@ -79,14 +80,25 @@ pub fn compile(words: SharedWords, config: &Config) -> Result<CompileOptions, Wo
         limits: limits(&words, config)?,
         frontend_options: frontend_options(&words, config)?,
         offline: words.offline,
+        frontend_policy: policy(words.frontend_policy.as_deref())?,
         frontend: words.frontend,
     })
+}
+
+fn policy(text: Option<&str>) -> Result<Option<FrontendPolicy>, WordError> {
+    let policy = text.map(|text| text.parse().map_err(SpecError));
+    policy.transpose().after("--frontend-policy")
 }
 
 fn limits(words: &SharedWords, config: &Config) -> Result<FrontendLimits, WordError> {
     let memory = match (&words.frontend_memory, &config.frontend.memory) {
         (Some(text), _) => Some(spec::size(text).after("--frontend-memory")?),
         (None, Some(text)) => Some(spec::size(text).after("frontend.memory of the configuration")?),
+        (None, None) => None,
+    };
+    let output = match (&words.frontend_output, &config.frontend.output) {
+        (Some(text), _) => Some(spec::size(text).after("--frontend-output")?),
+        (None, Some(text)) => Some(spec::size(text).after("frontend.output of the configuration")?),
         (None, None) => None,
     };
     Ok(FrontendLimits {
@@ -96,6 +108,7 @@ fn limits(words: &SharedWords, config: &Config) -> Result<FrontendLimits, WordEr
             .frontend_timeout
             .or(config.frontend.timeout)
             .map(Duration::from_secs),
+        output: output.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
     })
 }
 

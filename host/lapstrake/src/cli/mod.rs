@@ -6,6 +6,7 @@ mod arguments;
 mod convert;
 mod doctor;
 mod du;
+mod frontend;
 mod history;
 mod interrupt;
 mod limits;
@@ -75,9 +76,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn fail(failure: &Failure, debug: bool) -> ExitCode {
-    let mut stderr = std::io::stderr().lock();
-    let (text, kind) = match failure {
+/// A failure as people read it.
+fn rendered(failure: &Failure) -> (String, Kind) {
+    match failure {
         Failure::Usage(message) => (
             format!("error: {message}\n  help: see lapstrake --help\n"),
             Kind::Usage,
@@ -90,7 +91,12 @@ fn fail(failure: &Failure, debug: bool) -> ExitCode {
             format!("error: cannot write to standard output: {error}\n"),
             Kind::Build,
         ),
-    };
+    }
+}
+
+fn fail(failure: &Failure, debug: bool) -> ExitCode {
+    let mut stderr = std::io::stderr().lock();
+    let (text, kind) = rendered(failure);
     let _ = stderr.write_all(redact(&text).as_bytes());
     if let (true, Failure::Engine(error)) = (debug, failure) {
         let _ = writeln!(stderr, "{}", redact(&format!("{error:#?}")));
@@ -118,6 +124,7 @@ fn run(words: Words) -> Result<ExitCode, Failure> {
         Command::Prune(words) => prune::run(&words, &place),
         Command::Why(words) => why::why(*words, &place),
         Command::History(words) => history::run(words, &place),
+        Command::Frontend(words) => return frontend::run(words, &place),
         Command::Version => {
             writeln!(std::io::stdout(), "lapstrake {}", env!("CARGO_PKG_VERSION"))?;
             Ok(())
@@ -181,6 +188,7 @@ impl Place {
             sandbox: config.network.sandbox,
             no_new_privileges: config.no_new_privileges,
             debug: self.debug,
+            trust: config.frontend.trust().map_err(|error| usage(&error))?,
             gc: config.gc.limits().map_err(|error| usage(&error))?,
         };
         Ok(Engine::open(&self.root()?, options)?)

@@ -81,6 +81,7 @@ mod tests {
             platforms: vec![],
             frontend_options: vec![],
             frontend: None,
+            frontend_policy: None,
             limits: FrontendLimits::default(),
             offline: false,
         })

@@ -6,6 +6,7 @@ use super::arguments::ArgumentWords;
 use super::limits::LimitWords;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::frontend::FrontendWords;
 use super::history::HistoryWords;
 
 /// A container image builder whose build languages are Wasm plugins.
@@ -55,6 +56,8 @@ pub enum Command {
     Why(Box<WhyWords>),
     /// Tell of builds that were, and of those that run
     History(HistoryWords),
+    /// Write frontends, look at them, and share them
+    Frontend(FrontendWords),
     /// Print the version
     Version,
 }
@@ -62,7 +65,11 @@ pub enum Command {
 impl Command {
     /// Whether the command works with the state directory.
     pub fn uses_store(&self) -> bool {
-        !matches!(self, Self::Doctor(_) | Self::Version)
+        match self {
+            Self::Doctor(_) | Self::Version => false,
+            Self::Frontend(words) => words.uses_store(),
+            _ => true,
+        }
     }
 }
 
@@ -126,9 +133,14 @@ pub struct SharedWords {
     #[command(flatten)]
     pub arguments: ArgumentWords,
 
-    /// Frontend to use instead of the syntax line's: a built-in name or a component's file
+    /// Frontend to use instead of the syntax line's: a built-in name, a component's file, one in a registry
+    /// (HOST/NAME:TAG[@DIGEST]), or an address with digest (https://HOST/x.wasm@sha256:...)
     #[arg(long, value_name = "REF")]
     pub frontend: Option<String>,
+
+    /// Which frontends may run: embedded, locked (also those with a digest), any [default: any]
+    #[arg(long, value_name = "POLICY")]
+    pub frontend_policy: Option<String>,
 
     /// Most memory that a frontend may use [default: 1g]
     #[arg(long, value_name = "BYTES")]
@@ -141,6 +153,10 @@ pub struct SharedWords {
     /// Most seconds that a frontend may run [default: 60]
     #[arg(long, value_name = "SECONDS")]
     pub frontend_timeout: Option<u64>,
+
+    /// Most that a frontend may hand over in one answer [default: 128m]
+    #[arg(long, value_name = "BYTES")]
+    pub frontend_output: Option<String>,
 }
 
 #[derive(Debug, Args)]

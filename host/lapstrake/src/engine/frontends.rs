@@ -14,11 +14,12 @@ use lapstrake_store::Store;
 use crate::error::{Error, FrontendFailure};
 use crate::options::{BuildFile, CompileOptions, Context, FrontendLimits, NamedSource};
 use crate::platform;
+use crate::trust::Trust;
 
 use super::build::Build;
 use super::build_file::{self, BuildFileError, Loaded};
 use super::gateway::Failures;
-use super::{Engine, arguments, remote};
+use super::{Engine, arguments, components, remote};
 
 /// The frontend of a build file without a syntax line.
 const DEFAULT_FRONTEND: &str = "docker/dockerfile:1";
@@ -51,7 +52,12 @@ impl Prepared {
 }
 
 /// Finds the frontend of a build file and what to ask it.
-pub(super) fn prepare(engine: &Engine, options: &CompileOptions, loaded: Loaded) -> Result<Prepared, Error> {
+pub(super) fn prepare(
+    engine: &Engine,
+    build: &Build,
+    options: &CompileOptions,
+    loaded: Loaded,
+) -> Result<Prepared, Error> {
     let build_arg = |name: &str| {
         let found = options.build_args.iter().rev().find(|(key, _)| key == name);
         found
@@ -80,11 +86,22 @@ pub(super) fn prepare(engine: &Engine, options: &CompileOptions, loaded: Loaded)
     } else {
         Speaker::BuildFile(context)
     };
-    let source = resolve(&reference, speaker).map_err(|source| Error::Resolve {
+    let found = resolve(&reference, speaker).map_err(|source| Error::Resolve {
         place: place.clone().map(Box::new),
         source,
     })?;
-    let frontend = load(engine, &source, &reference, place.clone())?;
+    let trust = Trust {
+        policy: options.frontend_policy.unwrap_or(engine.options.trust.policy),
+        ..engine.options.trust.clone()
+    };
+    let distrusted = |source| Error::Trust {
+        place: place.clone().map(Box::new),
+        source,
+    };
+    trust.before(&reference, &found, false).map_err(distrusted)?;
+    let found = components::find(engine, build, options.offline, &reference, found, &place)?;
+    found.signed.map_err(distrusted)?;
+    let frontend = load(engine, &found.source, &reference, place.clone())?;
     let limits = limits(&options.limits);
     arguments::check(&frontend, &options.frontend_options, &limits)?;
     let request = request(options, loaded, line_arguments)?;
@@ -130,6 +147,7 @@ fn limits(limits: &FrontendLimits) -> Limits {
         memory: limits.memory.unwrap_or(default.memory),
         fuel: limits.fuel.unwrap_or(default.fuel),
         time: limits.timeout.unwrap_or(default.time),
+        output: limits.output.unwrap_or(default.output),
         ..default
     }
 }

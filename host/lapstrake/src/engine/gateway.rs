@@ -208,7 +208,7 @@ fn info(image: &ResolvedImage) -> ImageInfo {
 }
 
 /// A solved tree, as frontends read it.
-struct SolvedTree(Arc<dyn FileTree>);
+pub struct SolvedTree(pub Arc<dyn FileTree>);
 
 impl SolvedTree {
     fn find(&self, path: &str) -> Result<Entry, FileError> {

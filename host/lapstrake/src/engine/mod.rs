@@ -4,9 +4,11 @@
 mod arguments;
 mod build;
 mod build_file;
+mod components;
 mod export;
 mod frontends;
 mod gateway;
+mod look;
 mod remote;
 mod ssh;
 mod stdin;
@@ -25,7 +27,10 @@ use lapstrake_solver::CancelToken;
 use lapstrake_store::Store;
 
 pub use build_file::BuildFileError;
+pub use components::Known;
 pub use export::{Exported, Outcome};
+pub use gateway::SolvedTree;
+pub use look::{Looked, Looker};
 pub use ssh::SshError;
 pub use why::{Explanation, Wanted};
 
@@ -34,6 +39,7 @@ use crate::error::Error;
 use crate::gc::GcLimits;
 use crate::options::{BuildFile, BuildOptions, CompileOptions};
 use crate::progress::Sink;
+use crate::trust::Trust;
 
 use build::{Build, Part};
 use frontends::{Prepared, StoredResults, as_gateway};
@@ -59,6 +65,8 @@ pub struct EngineOptions {
     pub no_new_privileges: bool,
     /// Whether frontends' debug messages are shown.
     pub debug: bool,
+    /// Which frontends may run.
+    pub trust: Trust,
     /// What the store may take when a build has ended; none: no garbage is collected.
     pub gc: Option<GcLimits>,
 }
@@ -150,8 +158,8 @@ impl Engine {
             &format!("[internal] load build definition from {name}"),
         );
         let loaded = frontends::read(self, build, options);
-        let prepared = loaded.and_then(|loaded| frontends::prepare(self, options, loaded));
-        step.end_with(prepared)
+        let loaded = step.end_with(loaded)?;
+        frontends::prepare(self, build, options, loaded)
     }
 
     fn compile_in(&self, build: &Arc<Build>, options: &CompileOptions) -> Result<Compiled, Error> {

@@ -100,6 +100,11 @@ fn http_op(url: &str) -> (Op, String) {
     (Op::Source(SourceOp::Http(source)), name.to_owned())
 }
 
+/// A file by HTTP, in a step of this name.
+pub(super) fn http_tree(build: &Build, source: HttpSource, name: String) -> Result<Arc<dyn FileTree>, Error> {
+    solve(build, vec![(Op::Source(SourceOp::Http(source)), name)])
+}
+
 fn http(build: &Build, url: &str) -> Result<Arc<dyn FileTree>, Error> {
     solve(build, vec![http_op(url)])
 }

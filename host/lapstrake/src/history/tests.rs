@@ -20,6 +20,7 @@ fn start() -> Start {
         platforms: vec![],
         frontend_options: vec![],
         frontend: None,
+        frontend_policy: None,
         limits: FrontendLimits::default(),
         offline: false,
     }))

@@ -1,6 +1,7 @@
 //! Sources: files that come into a build from outside. One file a kind, and what they share.
 //! Knows nothing of the graph.
 
+pub mod component;
 pub mod config;
 pub mod credentials;
 pub mod fetch;

@@ -6,6 +6,7 @@
 
 mod endpoint;
 mod failure;
+mod push;
 mod token;
 
 use std::collections::BTreeMap;

@@ -37,6 +37,7 @@ fn build(events: Vec<Event>) -> Build {
         file: None,
         target: None,
         frontend: None,
+        frontend_policy: None,
         platforms: vec!["linux/amd64".to_owned()],
         build_args: vec![],
         contexts: vec![],

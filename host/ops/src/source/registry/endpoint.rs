@@ -70,38 +70,55 @@ impl Endpoint<'_> {
         Ok(())
     }
 
+    /// Tells the client what to log in with, also for writing.
+    pub(super) async fn authenticate_to_push(&self) -> Result<()> {
+        self.authenticate().await?;
+        if self.has_identity_token() {
+            self.exchange(RegistryOperation::Push).await?;
+        }
+        Ok(())
+    }
+
     /// Exchanges an identity token for one that this repository takes, and gives that to the client.
     pub(super) async fn renew_token(&self) -> Result<()> {
-        let Credential::IdentityToken(identity) = &self.found.credential else {
-            return Ok(());
-        };
-        let what = || format!("{}/{}", self.host, self.reference.repository());
-        let life = match token::exchange(&self.reference, identity, &self.settings).await {
-            Ok(Some(access)) => {
-                let token = RegistryToken::AccessToken {
-                    access_token: access.token,
-                };
-                let token = RegistryTokenType::Bearer(token);
-                self.client
-                    .tokens
-                    .insert(&self.reference, RegistryOperation::Pull, token)
-                    .await;
-                access.life
-            }
-            Ok(None) => FOREVER,
-            Err(Refusal::Refused(message)) => return Err(failure::unauthorized(self, &what(), message)),
-            Err(Refusal::Unreachable(source)) => {
-                let host = self.host.clone();
-                return Err(Error::Unreachable {
-                    host,
-                    what: what(),
-                    source: Box::new(source),
-                });
-            }
-        };
+        let life = self.exchange(RegistryOperation::Pull).await?;
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         tokens.insert(self.scope(), Instant::now() + life);
         Ok(())
+    }
+
+    /// The same for one operation; says how long the token is good.
+    async fn exchange(&self, operation: RegistryOperation) -> Result<Duration> {
+        let Credential::IdentityToken(identity) = &self.found.credential else {
+            return Ok(FOREVER);
+        };
+        let what = || format!("{}/{}", self.host, self.reference.repository());
+        let actions = match operation {
+            RegistryOperation::Push => "pull,push",
+            RegistryOperation::Pull => "pull",
+        };
+        Ok(
+            match token::exchange(&self.reference, identity, actions, &self.settings).await {
+                Ok(Some(access)) => {
+                    let token = RegistryToken::AccessToken {
+                        access_token: access.token,
+                    };
+                    let token = RegistryTokenType::Bearer(token);
+                    self.client.tokens.insert(&self.reference, operation, token).await;
+                    access.life
+                }
+                Ok(None) => FOREVER,
+                Err(Refusal::Refused(message)) => return Err(failure::unauthorized(self, &what(), message)),
+                Err(Refusal::Unreachable(source)) => {
+                    let host = self.host.clone();
+                    return Err(Error::Unreachable {
+                        host,
+                        what: what(),
+                        source: Box::new(source),
+                    });
+                }
+            },
+        )
     }
 
     fn scope(&self) -> (String, String) {

@@ -44,10 +44,12 @@ struct Challenge {
     service: Option<String>,
 }
 
-/// Gets an access token that can pull from a repository. `None`: the registry wants no token at all.
+/// Gets an access token for a repository; `actions` are the distribution project's, such as `pull`. `None`: the registry
+/// wants no token at all.
 pub(super) async fn exchange(
     reference: &Reference,
     identity: &str,
+    actions: &str,
     settings: &Settings,
 ) -> Result<Option<Access>, Refusal> {
     let client = client(settings)?;
@@ -79,7 +81,10 @@ pub(super) async fn exchange(
         ("grant_type", "refresh_token".to_owned()),
         ("client_id", CLIENT_ID.to_owned()),
         ("refresh_token", identity.to_owned()),
-        ("scope", format!("repository:{}:pull", reference.repository())),
+        (
+            "scope",
+            format!("repository:{}:{actions}", reference.repository()),
+        ),
     ];
     fields.extend(challenge.service.map(|service| ("service", service)));
     let answer = client

@@ -1,0 +1,253 @@
+//! Which frontends may run: the policy, the registries that they may come from, and whose signatures they must have.
+//! Pure: fetches nothing and reads no file.
+
+use std::fmt;
+use std::str::FromStr;
+
+use lapstrake_frontend::{FrontendPlace, FrontendSource};
+use lapstrake_llb::Digest;
+use lapstrake_ops::source::component::{PublicKey, Signed};
+use lapstrake_ops::source::reference;
+
+/// Which frontends may run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FrontendPolicy {
+    /// Built-in ones only.
+    Embedded,
+    /// Also those whose digest the reference or the lock file says.
+    Locked,
+    /// All.
+    #[default]
+    Any,
+}
+
+impl FromStr for FrontendPolicy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "embedded" => Ok(Self::Embedded),
+            "locked" => Ok(Self::Locked),
+            "any" => Ok(Self::Any),
+            _ => Err(format!("{text:?} is no policy; it is embedded, locked or any")),
+        }
+    }
+}
+
+impl fmt::Display for FrontendPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Embedded => "embedded",
+            Self::Locked => "locked",
+            Self::Any => "any",
+        })
+    }
+}
+
+/// What is trusted.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// Which frontends may run.
+    pub policy: FrontendPolicy,
+    /// Registries that frontends may come from, each a host or the beginning of a name, such as `ghcr.io/me`.
+    /// None: any.
+    pub registries: Option<Vec<String>>,
+    /// Keys of which one MUST have signed a frontend from a registry. Empty: no signature is asked for.
+    pub keys: Vec<(String, PublicKey)>,
+}
+
+/// Why a frontend may not run.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// The policy.
+    #[error("{reference} is not built in, and the frontend policy is embedded")]
+    NotEmbedded {
+        /// Which.
+        reference: String,
+    },
+    /// The policy.
+    #[error(
+        "neither the reference {reference} nor the lock file says its digest, and the frontend policy is locked"
+    )]
+    NotLocked {
+        /// Which.
+        reference: String,
+    },
+    /// Its registry.
+    #[error("frontends may not come from {place}; they may from {}", allowed(registries))]
+    Registry {
+        /// The registry and the name.
+        place: String,
+        /// From where they may.
+        registries: Vec<String>,
+    },
+    /// Nobody has signed it.
+    #[error("{reference} has no signature by any of {}", keys.join(", "))]
+    NotSigned {
+        /// Which.
+        reference: String,
+        /// Files of the keys.
+        keys: Vec<String>,
+    },
+    /// Another component than the lock file says.
+    #[error("{reference} is {found}, but the lock file has {locked}")]
+    OtherThanLocked {
+        /// Which.
+        reference: String,
+        /// Its digest.
+        found: Digest,
+        /// The locked one.
+        locked: Digest,
+    },
+}
+
+fn allowed(registries: &[String]) -> String {
+    match registries {
+        [] => "none".to_owned(),
+        some => some.join(", "),
+    }
+}
+
+impl TrustError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NotEmbedded { .. } => {
+                "use a built-in frontend, or allow others with --frontend-policy locked or any"
+            }
+            Self::NotLocked { .. } => "write NAME@sha256:… in the syntax line, or pin it with lapstrake lock",
+            Self::Registry { .. } => {
+                "name its registry in registries under [frontend] in the configuration file"
+            }
+            Self::NotSigned { .. } => {
+                "cosign sign --key cosign.key --new-bundle-format=false signs it; the keys stand in keys under [frontend]"
+            }
+            Self::OtherThanLocked { .. } => "if that is meant, lapstrake lock writes the file anew",
+        }
+    }
+}
+
+impl Trust {
+    /// Whether a frontend may be fetched at all, by what is known before. `pinned`: the lock file says its digest.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn before(&self, reference: &str, place: &FrontendPlace, pinned: bool) -> Result<(), TrustError> {
+        let owned = || reference.to_owned();
+        let has_digest = match place {
+            FrontendPlace::Here(FrontendSource::BuiltIn(_)) => return Ok(()),
+            FrontendPlace::Here(_) => false,
+            FrontendPlace::Registry(name) => name.contains('@'),
+            FrontendPlace::Url { .. } => true,
+        };
+        match self.policy {
+            FrontendPolicy::Embedded => return Err(TrustError::NotEmbedded { reference: owned() }),
+            FrontendPolicy::Locked if !has_digest && !pinned => {
+                return Err(TrustError::NotLocked { reference: owned() });
+            }
+            FrontendPolicy::Locked | FrontendPolicy::Any => {}
+        }
+        let (FrontendPlace::Registry(name), Some(registries)) = (place, &self.registries) else {
+            return Ok(());
+        };
+        let place = match reference::parse(name) {
+            Ok(image) => format!("{}/{}", image.registry(), image.repository()),
+            // It says so itself when it is fetched.
+            Err(_) => return Ok(()),
+        };
+        if registries.iter().any(|allowed| is_below(&place, allowed)) {
+            return Ok(());
+        }
+        let registries = registries.clone();
+        Err(TrustError::Registry { place, registries })
+    }
+
+    /// Whether one of the keys has signed the manifest of a frontend.
+    ///
+    /// # Errors
+    /// None has.
+    pub fn signed(
+        &self,
+        reference: &str,
+        manifest: &Digest,
+        signatures: &[Signed],
+    ) -> Result<(), TrustError> {
+        let good = |signed| self.keys.iter().any(|(_, key)| key.signed(signed, manifest));
+        if self.keys.is_empty() || signatures.iter().any(good) {
+            return Ok(());
+        }
+        Err(TrustError::NotSigned {
+            reference: reference.to_owned(),
+            keys: self.keys.iter().map(|(file, _)| file.clone()).collect(),
+        })
+    }
+}
+
+/// Whether a name is in a registry or below a folder of one: whole parts count, so `a.b/cd` is not below `a.b/c`.
+pub(crate) fn is_below(name: &str, folder: &str) -> bool {
+    let folder = folder.trim_end_matches('/');
+    name.strip_prefix(folder)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registry(name: &str) -> FrontendPlace {
+        FrontendPlace::Registry(name.to_owned())
+    }
+
+    fn trust(policy: FrontendPolicy, registries: Option<&[&str]>) -> Trust {
+        Trust {
+            policy,
+            registries: registries.map(|list| list.iter().map(|name| (*name).to_owned()).collect()),
+            keys: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn policies() {
+        let built_in = FrontendPlace::Here(FrontendSource::BuiltIn("dockerfile".to_owned()));
+        let file = FrontendPlace::Here(FrontendSource::File("x.wasm".into()));
+        let digest = format!("a.b/c@sha256:{}", "0".repeat(64));
+        let (embedded, locked, any) = (
+            trust(FrontendPolicy::Embedded, None),
+            trust(FrontendPolicy::Locked, None),
+            trust(FrontendPolicy::Any, None),
+        );
+        for trust in [&embedded, &locked, &any] {
+            assert!(trust.before("x", &built_in, false).is_ok());
+        }
+        assert!(matches!(
+            embedded.before("x", &registry(&digest), true),
+            Err(TrustError::NotEmbedded { .. })
+        ));
+        assert!(locked.before("x", &registry(&digest), false).is_ok());
+        assert!(locked.before("x", &file, true).is_ok());
+        for place in [&file, &registry("a.b/c:1")] {
+            assert!(matches!(
+                locked.before("x", place, false),
+                Err(TrustError::NotLocked { .. })
+            ));
+            assert!(any.before("x", place, false).is_ok());
+        }
+    }
+
+    #[test]
+    fn registries_are_whole_parts_of_names() {
+        let trust = trust(FrontendPolicy::Any, Some(&["ghcr.io/me", "quay.io"]));
+        for good in ["ghcr.io/me/x:1", "ghcr.io/me:1", "quay.io/any/thing"] {
+            assert!(trust.before(good, &registry(good), false).is_ok(), "{good}");
+        }
+        for bad in ["ghcr.io/meier/x", "quay.io.evil.com/x", "me/x"] {
+            assert!(
+                matches!(
+                    trust.before(bad, &registry(bad), false),
+                    Err(TrustError::Registry { .. })
+                ),
+                "{bad}"
+            );
+        }
+    }
+}
