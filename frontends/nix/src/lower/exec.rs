@@ -81,10 +81,7 @@ impl Lowering<'_> {
 
     /// Says where a derivation's vertex comes from.
     fn annotate(&self, state: State, derivation: &Derivation) -> State {
-        let state = match self.store.place_of(&derivation.path) {
-            Some(range) => state.range(range),
-            None => state,
-        };
+        let state = self.placed(&derivation.path, state);
         match self.options.no_cache {
             true => state.ignore_cache(),
             false => state,

@@ -121,11 +121,16 @@ impl<'a> Lowering<'a> {
     }
 
     pub(super) fn insert(&mut self, path: &StorePath, tree: State) {
-        let tree = match self.store.place_of(path) {
+        let tree = self.placed(path, tree);
+        self.trees.insert(path.clone(), tree);
+    }
+
+    /// Says where a path's vertex comes from.
+    pub(super) fn placed(&self, path: &StorePath, tree: State) -> State {
+        match self.store.place_of(path) {
             Some(range) => tree.range(range),
             None => tree,
-        };
-        self.trees.insert(path.clone(), tree);
+        }
     }
 
     /// The tree of a path that was added: nothing but the path.

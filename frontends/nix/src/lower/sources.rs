@@ -2,7 +2,7 @@
 //! something is what its hash says, is found out by getting it. Knows nothing of derivations beyond their hashes.
 
 use lapstrake_sdk::types::*;
-use lapstrake_sdk::{Reference, State};
+use lapstrake_sdk::{Graph, Reference, State};
 
 use super::error::LowerError;
 use super::hash::{Algorithm, Hash};
@@ -73,9 +73,12 @@ impl Lowering<'_> {
                 None,
             ),
             other => {
-                copy.include_patterns = local.include.clone();
-                copy.exclude_patterns = local.exclude.clone();
-                self.context(path, other)?
+                copy.include_patterns.clone_from(&local.include);
+                copy.exclude_patterns.clone_from(&local.exclude);
+                context(self.graph, other, &[]).map_err(|message| LowerError::Read {
+                    path: path.to_string(),
+                    message,
+                })?
             }
         };
         let files = files.name(format!("context {}", local.path));
@@ -83,57 +86,11 @@ impl Lowering<'_> {
         Ok(changes.done().name(format!("[{}] {}", path.name(), local.path)))
     }
 
-    /// A context that is not a directory of this machine.
-    fn context(&self, path: &StorePath, context: &ContextSource) -> Result<State, LowerError> {
-        Ok(match context {
-            ContextSource::Local(name) => self.graph.local(name.clone()),
-            ContextSource::Image(reference) => {
-                let source = ImageSource {
-                    reference: reference.clone(),
-                    ..ImageSource::default()
-                };
-                self.graph.source(SourceOp::Image(source), Some(&self.platform))
-            }
-            ContextSource::OciLayout(source) => {
-                let source = SourceOp::OciLayout(source.clone());
-                self.graph.source(source, Some(&self.platform))
-            }
-            ContextSource::Git(address) => {
-                let (remote, fragment) = address.split_once('#').unwrap_or((address, ""));
-                let (reference, subdir) = fragment.split_once(':').unwrap_or((fragment, ""));
-                let source = GitSource {
-                    remote: remote.to_owned(),
-                    git_ref: reference.to_owned(),
-                    subdir: subdir.to_owned(),
-                    ..GitSource::default()
-                };
-                self.graph.source(SourceOp::Git(source), None)
-            }
-            ContextSource::Http(url) => {
-                let archive = self.http(url, None, "context");
-                let copy = CopyAction {
-                    src_path: "/context".to_owned(),
-                    dst_path: "/".to_owned(),
-                    unpack_archive: true,
-                    ..CopyAction::default()
-                };
-                let changes = self.graph.scratch().file().copy_with(&archive, copy);
-                changes.done().name(format!("unpack {url}"))
-            }
-            ContextSource::Target(_) => {
-                return Err(LowerError::Kind {
-                    path: path.to_string(),
-                    found: "another target of the build file",
-                    expected: "a directory, an image, a repository or an archive",
-                });
-            }
-        })
-    }
-
     fn git(&self, path: &StorePath, git: &Git) -> State {
         let source = GitSource {
             remote: git.remote.clone(),
             git_ref: git.reference.clone(),
+            skip_submodules: !git.submodules,
             ..GitSource::default()
         };
         let files = self.graph.source(SourceOp::Git(source), None);
@@ -146,18 +103,8 @@ impl Lowering<'_> {
         changes.done().name(format!("[{}] commit", path.name()))
     }
 
-    fn http(&self, url: &str, sha256: Option<&Hash>, filename: &str) -> State {
-        let source = HttpSource {
-            url: url.to_owned(),
-            checksum: sha256.map(|hash| format!("sha256:{}", hash.hex())),
-            filename: Some(filename.to_owned()),
-            ..HttpSource::default()
-        };
-        self.graph.source(SourceOp::Http(source), None).name(url)
-    }
-
     fn download(&self, path: &StorePath, http: &Http) -> State {
-        let file = self.http(&http.url, http.sha256.as_ref(), path.name());
+        let file = downloaded(self.graph, &http.url, http.sha256.as_ref(), path.name());
         let mut copy = into_store(&format!("/{}", path.name()), path);
         copy.mode = Some(FileMode::Octal(if http.executable { 0o555 } else { 0o444 }));
         let changes = self.graph.scratch().file().copy_with(&file, copy);
@@ -165,7 +112,7 @@ impl Lowering<'_> {
     }
 
     fn unpacked(&self, path: &StorePath, http: &Http) -> State {
-        let file = self.http(&http.url, http.sha256.as_ref(), "archive");
+        let file = downloaded(self.graph, &http.url, http.sha256.as_ref(), "archive");
         let copy = CopyAction {
             src_path: "/archive".to_owned(),
             dst_path: "/".to_owned(),
@@ -234,6 +181,60 @@ impl Lowering<'_> {
         }
         Ok(())
     }
+}
+
+/// A context: all of it or, of a directory of this machine, what the patterns match.
+///
+/// # Errors
+/// It is none that has files, or its address means nothing.
+fn context(graph: &Graph, context: &ContextSource, patterns: &[String]) -> Result<State, String> {
+    Ok(match context {
+        ContextSource::Local(name) => {
+            let local = LocalSource {
+                name: name.clone(),
+                include_patterns: patterns
+                    .iter()
+                    .filter(|pattern| !pattern.is_empty())
+                    .cloned()
+                    .collect(),
+                ..LocalSource::default()
+            };
+            graph.source(SourceOp::Local(local), None)
+        }
+        ContextSource::Image(reference) => graph.image(reference.clone()),
+        ContextSource::OciLayout(source) => graph.source(SourceOp::OciLayout(source.clone()), None),
+        ContextSource::Git(address) => {
+            let parsed = lapstrake_sdk::git::parse(address);
+            let parsed = parsed.ok_or_else(|| format!("{address} is no address of a repository"))??;
+            graph.source(SourceOp::Git(parsed.into_source()), None)
+        }
+        ContextSource::Http(url) => {
+            let archive = downloaded(graph, url, None, "context");
+            let copy = CopyAction {
+                src_path: "/context".to_owned(),
+                dst_path: "/".to_owned(),
+                unpack_archive: true,
+                ..CopyAction::default()
+            };
+            let changes = graph.scratch().file().copy_with(&archive, copy);
+            changes.done().name(format!("unpack {url}"))
+        }
+        ContextSource::Target(target) => {
+            return Err(format!(
+                "the target {target} of the build file is not a context here"
+            ));
+        }
+    })
+}
+
+fn downloaded(graph: &Graph, url: &str, sha256: Option<&Hash>, filename: &str) -> State {
+    let source = HttpSource {
+        url: url.to_owned(),
+        checksum: sha256.map(|hash| format!("sha256:{}", hash.hex())),
+        filename: Some(filename.to_owned()),
+        ..HttpSource::default()
+    };
+    graph.source(SourceOp::Http(source), None).name(url)
 }
 
 fn found(
