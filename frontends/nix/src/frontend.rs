@@ -4,7 +4,7 @@ use lapstrake_sdk::types::*;
 use lapstrake_sdk::{Frontend, Host, calls};
 
 use crate::run::Run;
-use crate::{lint, outline};
+use crate::{evaluated, lint, outline};
 
 /// The Nix frontend.
 pub struct NixFrontend;
@@ -38,6 +38,10 @@ impl Frontend for NixFrontend {
             ],
             roles: Vec::new(),
             calls: vec![
+                call(
+                    "eval",
+                    "the value of the file, or of the attribute that is asked for",
+                ),
                 call("lint", "runs the checks"),
                 call("outline", "arguments of the file's function"),
                 call("targets", "attributes that can be built"),
@@ -63,11 +67,12 @@ impl Frontend for NixFrontend {
 
     fn call(host: &dyn Host, name: &str, request: Request) -> Result<CallResult, BuildError> {
         match name {
+            "eval" => evaluated::evaluated(&Run::new(host, &request, &request.target_platforms()[0])?),
             "lint" | "check" => Self::lint(host, request).map(|report| calls::report(&report)),
             "outline" => Self::outline(host, request).map(|outline| calls::outline(&outline)),
             "targets" => Self::list_targets(host, request).map(|targets| calls::targets(&targets)),
             _ => Err(BuildError::unsupported(format!(
-                "the call `{name}` (the calls are lint, outline and targets)"
+                "the call `{name}` (the calls are eval, lint, outline and targets)"
             ))),
         }
     }

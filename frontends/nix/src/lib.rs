@@ -11,6 +11,7 @@ pub mod compile;
 mod component;
 pub mod error;
 pub mod eval;
+mod evaluated;
 pub mod evaluation;
 pub mod frontend;
 pub mod hash;

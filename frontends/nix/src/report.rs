@@ -23,6 +23,17 @@ pub fn build_error(error: &Error, sources: &Sources) -> BuildError {
     BuildError::Invalid(Report::new(diagnostics(error, sources), sources.files()))
 }
 
+/// The same, for an error of what was described and not of how: it is at `place`.
+pub fn build_error_at(error: &Error, sources: &Sources, place: Option<SourceRange>) -> BuildError {
+    let mut items = diagnostics(error, sources);
+    if let (Some(first), Some(place)) = (items.first_mut(), place)
+        && first.ranges.is_empty()
+    {
+        first.ranges.push(first_line(place, sources));
+    }
+    BuildError::Invalid(Report::new(items, sources.files()))
+}
+
 fn diagnostic(error: &Error, sources: &Sources) -> Diagnostic {
     let details = error.details();
     let mut item = Diagnostic::error(details.kind.code(), details.message.clone());

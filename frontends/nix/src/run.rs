@@ -125,10 +125,15 @@ impl<'a> Run<'a> {
             resolve_mode: resolve_mode(self.request),
         };
         let mut lowering = Lowering::new(&store, graph, self.host, self.platform.clone(), options);
-        let root = lowering.add(std::slice::from_ref(&path));
-        let root = root.and_then(|()| lowering.root(&path, &self.platform));
-        let root = root.map_err(|error| self.invalid(&refused(&error)))?;
-        Ok(BuiltImage::new(root.state.edge(), root.config))
+        let image = lowering.image_of(&path);
+        let mut image = image.map_err(|error| {
+            let place = lowering.place();
+            report::build_error_at(&refused(&error), self.vm().sources(), place)
+        })?;
+        for label in &self.request.labels {
+            image.config.set_label(&label.key, label.value.clone());
+        }
+        Ok(image)
     }
 }
 
