@@ -32,7 +32,7 @@ impl Lowering<'_> {
         let (files, env) = self.environment(derivation, search);
         let args: Vec<String> = std::iter::once(&definition.builder)
             .chain(&definition.args)
-            .cloned()
+            .map(|arg| filled(arg, derivation))
             .collect();
         let has_network = definition.impure || definition.fixed.is_some();
         let store = BindMount {
@@ -136,6 +136,7 @@ impl Lowering<'_> {
         .into();
         let mut files = Vec::new();
         for (name, value) in definition.variables(&derivation.outputs) {
+            let value = filled(&value, derivation);
             if definition.files.iter().any(|file| file == name) {
                 let file = format!("{BUILD}/.attr-{}", Hash::sha256(name.as_bytes()).base32());
                 env.insert(format!("{name}Path"), file.clone());
@@ -170,6 +171,21 @@ impl Lowering<'_> {
         let is_same = (&found.os, &found.architecture) == (&self.platform.os, &self.platform.architecture);
         Ok(if is_same { self.platform.clone() } else { found })
     }
+}
+
+/// A text with the paths of the outputs where `builtins.placeholder` stands for them.
+fn filled(text: &str, derivation: &Derivation) -> String {
+    let mut text = text.to_owned();
+    for (output, path) in &derivation.outputs {
+        let placeholder = format!(
+            "/{}",
+            Hash::sha256(format!("nix-output:{output}").as_bytes()).base32()
+        );
+        if text.contains(&placeholder) {
+            text = text.replace(&placeholder, &path.to_string());
+        }
+    }
+    text
 }
 
 /// Names of processors, as systems and as platforms have them.

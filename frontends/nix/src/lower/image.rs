@@ -8,7 +8,7 @@ use lapstrake_sdk::{Reference, State};
 
 use super::error::LowerError;
 use super::exec::DEFAULT_PATH;
-use super::item::{ImageDefinition, Item, Layers};
+use super::item::{ImageDefinition, Layers};
 use super::layers;
 use super::lowering::{Lowering, Root, store_directory, store_time};
 use super::nar::unreadable;
@@ -19,32 +19,14 @@ use super::store_path::StorePath;
 const LAYER: &str = "/build/layer";
 
 impl Lowering<'_> {
-    /// The image that a path is. What is no image is the contents of one.
+    /// The image that a path is. Of what is no image the files are the root directory.
     ///
     /// # Errors
     /// See [`Lowering::add`].
     pub fn image_of(&mut self, path: &StorePath) -> Result<BuiltImage, LowerError> {
         self.add(std::slice::from_ref(path))?;
         let platform = self.platform.clone();
-        let root = match self.store.item(path)? {
-            Item::Image { .. } | Item::Built(_) => self.root(path, &platform)?,
-            _ => self.built(&ImageDefinition {
-                name: path.name().to_owned(),
-                base: None,
-                contents: vec![path.clone()],
-                config: ImageConfig {
-                    created: Some(store_time()),
-                    ..ImageConfig::new(platform)
-                },
-                references: BTreeSet::new(),
-                layers: Layers::One,
-                extra_commands: None,
-                shell: None,
-                run_as_root: None,
-                network: false,
-                script_references: BTreeSet::new(),
-            })?,
-        };
+        let root = self.root(path, &platform)?;
         Ok(BuiltImage::new(root.state.edge(), root.config))
     }
 

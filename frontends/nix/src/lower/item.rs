@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use lapstrake_sdk::types::{ContextSource, ImageConfig};
+use lapstrake_sdk::types::{
+    ContextSource, ImageConfig, ImageRequest, OciLayoutSource, Platform, ResolveMode,
+};
 
 use super::hash::Hash;
 use super::store_path::{HashMode, StorePath};
@@ -23,11 +25,8 @@ pub enum Item {
     Source(Source),
     /// The files of several paths in one directory.
     Join(Vec<StorePath>),
-    /// An image of a registry: its files.
-    Image {
-        /// As the build file has it.
-        reference: String,
-    },
+    /// An image that is there already: its files.
+    Image(BaseImage),
     /// An image that the build file describes: its files.
     Built(Box<ImageDefinition>),
 }
@@ -102,6 +101,43 @@ pub struct Git {
     pub submodules: bool,
 }
 
+/// An image that is there already.
+#[derive(Clone, Debug)]
+pub struct BaseImage {
+    /// As the build file has it.
+    pub name: String,
+    /// Where it is.
+    pub place: ImagePlace,
+}
+
+/// Where an image is.
+#[derive(Clone, Debug)]
+pub enum ImagePlace {
+    /// In a registry, by its whole name.
+    Registry(String),
+    /// In an OCI layout of the build.
+    Layout(OciLayoutSource),
+    /// It is no image: the files of a context.
+    Files(ContextSource),
+}
+
+impl BaseImage {
+    /// What to ask the host; none: it has no configuration.
+    pub fn request(&self, platform: &Platform, mode: ResolveMode) -> Option<ImageRequest> {
+        let (reference, store) = match &self.place {
+            ImagePlace::Registry(reference) => (reference.clone(), None),
+            ImagePlace::Layout(layout) => (layout.reference.clone(), Some(layout.store.clone())),
+            ImagePlace::Files(_) => return None,
+        };
+        Some(ImageRequest {
+            reference,
+            oci_layout_store: store,
+            platform: Some(platform.clone()),
+            mode,
+        })
+    }
+}
+
 /// An image as the build file describes it.
 #[derive(Clone, Debug)]
 pub struct ImageDefinition {
@@ -149,7 +185,7 @@ impl Item {
             Self::Text(_) => "a text",
             Self::Source(_) => "a source",
             Self::Join(_) => "a join of paths",
-            Self::Image { .. } => "an image",
+            Self::Image(_) => "an image",
             Self::Built(_) => "an image that is built",
         }
     }

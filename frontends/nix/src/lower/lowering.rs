@@ -7,7 +7,8 @@ use lapstrake_sdk::types::*;
 use lapstrake_sdk::{Graph, Host, State};
 
 use super::error::LowerError;
-use super::item::{Item, Text};
+use super::item::{BaseImage, ImagePlace, Item, Text};
+use super::sources::context;
 use super::store::Store;
 use super::store_path::{STORE, StorePath};
 
@@ -35,15 +36,17 @@ pub struct Lowering<'a> {
     pub(super) options: Options,
     trees: BTreeMap<StorePath, State>,
     roots: BTreeMap<StorePath, Root>,
+    /// What is being lowered.
+    current: Option<StorePath>,
     /// Images of registries by reference and platform.
     images: BTreeMap<(String, String), ImageInfo>,
 }
 
 /// A root directory.
 #[derive(Clone)]
-pub(super) struct Root {
-    pub(super) state: State,
-    pub(super) config: ImageConfig,
+pub(crate) struct Root {
+    pub(crate) state: State,
+    pub(crate) config: ImageConfig,
     /// How many layers it has, as far as it says.
     pub(super) layers: usize,
 }
@@ -65,8 +68,19 @@ impl<'a> Lowering<'a> {
             options,
             trees: BTreeMap::new(),
             roots: BTreeMap::new(),
+            current: None,
             images: BTreeMap::new(),
         }
+    }
+
+    /// Where the build file defines what could not be lowered.
+    pub fn place(&self) -> Option<SourceRange> {
+        let path = self.current.as_ref()?;
+        let of = match self.store.item(path).ok()? {
+            Item::Output { derivation, .. } => derivation,
+            _ => path,
+        };
+        self.store.place_of(of)
     }
 
     /// Lowers some paths and all that they need.
@@ -80,6 +94,7 @@ impl<'a> Lowering<'a> {
         self.add_sources(&order)?;
         for path in &order {
             if !self.is_known(path) {
+                self.current = Some(path.clone());
                 self.add_one(path)?;
             }
         }
@@ -106,8 +121,8 @@ impl<'a> Lowering<'a> {
                 let tree = self.join(path, paths)?;
                 self.insert(path, tree);
             }
-            Item::Image { reference } => {
-                let root = self.image(reference, &self.platform.clone())?;
+            Item::Image(image) => {
+                let root = self.image(image, &self.platform.clone())?;
                 self.roots.insert(path.clone(), root);
             }
             Item::Built(image) => {
@@ -154,9 +169,9 @@ impl<'a> Lowering<'a> {
     }
 
     /// The root directory that a path which was added is or holds, for a platform.
-    pub(super) fn root(&mut self, path: &StorePath, platform: &Platform) -> Result<Root, LowerError> {
-        if let Item::Image { reference } = self.store.item(path)? {
-            return self.image(reference, platform);
+    pub(crate) fn root(&mut self, path: &StorePath, platform: &Platform) -> Result<Root, LowerError> {
+        if let Item::Image(image) = self.store.item(path)? {
+            return self.image(image, platform);
         }
         if let Some(root) = self.roots.get(path) {
             return Ok(root.clone());
@@ -227,58 +242,74 @@ impl<'a> Lowering<'a> {
 
     /// Looks up all images among some paths, at the same time.
     fn resolve_all(&mut self, paths: &[StorePath]) -> Result<(), LowerError> {
-        let mut references = Vec::new();
+        let mut images = Vec::new();
         for path in paths {
-            if let Item::Image { reference } = self.store.item(path)? {
-                references.push(reference.as_str());
+            if let Item::Image(image) = self.store.item(path)? {
+                images.push(image);
             }
         }
         let platform = self.platform.clone();
-        self.resolve(&references, &platform)
+        self.resolve(&images, &platform)
     }
 
-    fn resolve(&mut self, references: &[&str], platform: &Platform) -> Result<(), LowerError> {
-        let key = |reference: &str| (reference.to_owned(), platform.to_string());
-        let mut missing: Vec<&str> = references.to_vec();
-        missing.retain(|reference| !self.images.contains_key(&key(reference)));
-        missing.sort_unstable();
-        missing.dedup();
-        if missing.is_empty() {
+    fn resolve(&mut self, images: &[&BaseImage], platform: &Platform) -> Result<(), LowerError> {
+        let key = |image: &BaseImage| (image.name.clone(), platform.to_string());
+        let mut missing: Vec<&BaseImage> = images.to_vec();
+        missing.retain(|image| !self.images.contains_key(&key(image)));
+        missing.sort_by(|a, b| a.name.cmp(&b.name));
+        missing.dedup_by(|a, b| a.name == b.name);
+        let asked: Vec<(&BaseImage, ImageRequest)> = missing
+            .into_iter()
+            .filter_map(|image| Some((image, image.request(platform, self.options.resolve_mode)?)))
+            .collect();
+        if asked.is_empty() {
             return Ok(());
         }
-        let request = |reference: &&str| ImageRequest {
-            reference: (*reference).to_owned(),
-            oci_layout_store: None,
-            platform: Some(platform.clone()),
-            mode: self.options.resolve_mode,
-        };
-        let requests: Vec<ImageRequest> = missing.iter().map(request).collect();
+        let (images, requests): (Vec<&BaseImage>, Vec<ImageRequest>) = asked.into_iter().unzip();
         let answers = self.host.resolve_image_configs(&requests);
-        for (reference, answer) in missing.into_iter().zip(answers) {
+        for (image, answer) in images.into_iter().zip(answers) {
             let info = answer.map_err(|message| LowerError::Image {
-                reference: reference.to_owned(),
+                reference: image.name.clone(),
                 message,
             })?;
-            self.images.insert(key(reference), info);
+            self.images.insert(key(image), info);
         }
         Ok(())
     }
 
-    fn image(&mut self, reference: &str, platform: &Platform) -> Result<Root, LowerError> {
-        self.resolve(&[reference], platform)?;
-        let info = self.images.get(&(reference.to_owned(), platform.to_string()));
-        let info = info.ok_or_else(|| LowerError::Image {
-            reference: reference.to_owned(),
-            message: "the host did not answer".to_owned(),
-        })?;
-        let source = ImageSource {
-            reference: info.reference.clone(),
-            mode: self.options.resolve_mode,
-            ..ImageSource::default()
+    fn image(&mut self, image: &BaseImage, platform: &Platform) -> Result<Root, LowerError> {
+        let failed = |message: String| LowerError::Image {
+            reference: image.name.clone(),
+            message,
         };
-        let state = self.graph.source(SourceOp::Image(source), Some(platform));
+        let source = match &image.place {
+            ImagePlace::Files(files) => {
+                let state = context(self.graph, files, &[]).map_err(failed)?;
+                return Ok(Root {
+                    state: state.name(format!("context {}", image.name)),
+                    config: ImageConfig::new(platform.clone()),
+                    layers: 1,
+                });
+            }
+            place => place,
+        };
+        self.resolve(&[image], platform)?;
+        let info = self.images.get(&(image.name.clone(), platform.to_string()));
+        let info = info.ok_or_else(|| failed("the host did not answer".to_owned()))?;
+        let source = match source {
+            ImagePlace::Layout(layout) => SourceOp::OciLayout(OciLayoutSource {
+                reference: info.reference.clone(),
+                ..layout.clone()
+            }),
+            _ => SourceOp::Image(ImageSource {
+                reference: info.reference.clone(),
+                mode: self.options.resolve_mode,
+                ..ImageSource::default()
+            }),
+        };
+        let state = self.graph.source(source, Some(platform));
         Ok(Root {
-            state: state.name(format!("image {reference}")),
+            state: state.name(format!("image {}", image.name)),
             config: info.config.clone(),
             layers: info
                 .config

@@ -187,7 +187,7 @@ impl Lowering<'_> {
 ///
 /// # Errors
 /// It is none that has files, or its address means nothing.
-fn context(graph: &Graph, context: &ContextSource, patterns: &[String]) -> Result<State, String> {
+pub(super) fn context(graph: &Graph, context: &ContextSource, patterns: &[String]) -> Result<State, String> {
     Ok(match context {
         ContextSource::Local(name) => {
             let local = LocalSource {

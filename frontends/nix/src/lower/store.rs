@@ -90,7 +90,7 @@ impl Store {
                 inputs
             }
             Item::Text(text) => text.references.clone(),
-            Item::Source(_) | Item::Image { .. } => BTreeSet::new(),
+            Item::Source(_) | Item::Image(_) => BTreeSet::new(),
             Item::Join(paths) => paths.iter().cloned().collect(),
             Item::Built(image) => of_image(image),
         })

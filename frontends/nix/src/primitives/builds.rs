@@ -10,8 +10,9 @@ use lapstrake_sdk::types::*;
 
 use crate::error::{Error, ErrorKind};
 use crate::eval::{Attrs, Context, Dependency, NixString, Value, Vm};
-use crate::lower::item::Item;
+use crate::lower::item::{BaseImage, Item};
 use crate::lower::{LowerError, Store, StorePath};
+use crate::span::Span;
 
 /// Name of the file that the definitions in the language itself are in.
 const PRELUDE: &str = "<prelude>";
@@ -70,34 +71,33 @@ impl Builds {
         value
     }
 
-    /// The configuration of an image of a registry.
-    pub(super) fn image_config(&self, reference: &str) -> Result<Rc<ImageConfig>, Error> {
-        if let Some(config) = self.images.borrow().get(reference) {
+    /// The configuration of an image.
+    pub(super) fn image_config(&self, image: &BaseImage) -> Result<Rc<ImageConfig>, Error> {
+        if let Some(config) = self.images.borrow().get(&image.name) {
             return Ok(config.clone());
         }
         let surroundings = self.surroundings.borrow().clone();
-        let none = || {
-            let message = format!("the image '{reference}' cannot be looked up here");
-            Error::new(ErrorKind::NotAvailable, message)
+        let config = match image.request(&surroundings.platform, surroundings.resolve_mode) {
+            None => ImageConfig::new(surroundings.platform),
+            Some(request) => {
+                let none = || {
+                    let message = format!("the image '{}' cannot be looked up here", image.name);
+                    Error::new(ErrorKind::NotAvailable, message)
+                };
+                let host = surroundings.host.ok_or_else(none)?;
+                let info = host.resolve_image_config(request).map_err(|message| {
+                    refused(&LowerError::Image {
+                        reference: image.name.clone(),
+                        message,
+                    })
+                })?;
+                info.config
+            }
         };
-        let host = surroundings.host.ok_or_else(none)?;
-        let request = ImageRequest {
-            reference: reference.to_owned(),
-            oci_layout_store: None,
-            platform: Some(surroundings.platform.clone()),
-            mode: surroundings.resolve_mode,
-        };
-        let info = host.resolve_image_config(request).map_err(|message| {
-            let error = LowerError::Image {
-                reference: reference.to_owned(),
-                message,
-            };
-            refused(&error)
-        })?;
-        let config = Rc::new(info.config);
+        let config = Rc::new(config);
         self.images
             .borrow_mut()
-            .insert(reference.to_owned(), config.clone());
+            .insert(image.name.clone(), config.clone());
         Ok(config)
     }
 }
@@ -188,7 +188,7 @@ pub(super) fn store_path(string: &NixString) -> Result<(StorePath, String), Erro
 }
 
 /// Where the build file says what is in a set: the place of the attribute `name`, else the first place there is.
-pub(super) fn place(vm: &Vm, attrs: &Attrs) -> Option<SourceRange> {
+pub(super) fn place(vm: &Vm, attrs: &Attrs) -> Option<Span> {
     let name = attrs.get(vm.symbol("name"));
     let all = attrs.iter();
     let in_file = |span| {
@@ -201,8 +201,7 @@ pub(super) fn place(vm: &Vm, attrs: &Attrs) -> Option<SourceRange> {
         .filter_map(|attr| attr.span)
         .filter_map(in_file);
     let named = name.and_then(|attr| attr.span).and_then(in_file);
-    vm.sources()
-        .range(named.or_else(|| spans.min_by_key(|span| (span.file, span.start)))?)
+    named.or_else(|| spans.min_by_key(|span| (span.file, span.start)))
 }
 
 /// An attribute that may be missing or null.

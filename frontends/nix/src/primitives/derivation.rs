@@ -46,9 +46,12 @@ const REFUSED: [(&str, &str); 9] = [
 async fn strict(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
     let attrs = vm.attrs(&args[0]).await?;
     let name = vm.plain_string(&vm.need(&attrs, "name", "derivation")?).await?;
-    define(&vm, &attrs, &name)
-        .await
-        .map_err(|error| error.note(format!("while evaluating the derivation '{name}'"), None))
+    define(&vm, &attrs, &name).await.map_err(|error| {
+        error.note(
+            format!("while evaluating the derivation '{name}'"),
+            place(&vm, &attrs),
+        )
+    })
 }
 
 async fn define(vm: &Vm, attrs: &Attrs, name: &str) -> Result<Value, Error> {
@@ -190,7 +193,7 @@ fn add(vm: &Vm, attrs: &Attrs, definition: Definition) -> Result<Value, Error> {
         .store_mut()
         .add_derivation(definition)
         .map_err(|error| refused(&error))?;
-    if let Some(range) = place(vm, attrs) {
+    if let Some(range) = place(vm, attrs).and_then(|span| vm.sources().range(span)) {
         builds.store_mut().place(&path, range);
     }
     let store = builds.store();

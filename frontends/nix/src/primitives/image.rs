@@ -2,15 +2,16 @@
 
 use std::rc::Rc;
 
-use lapstrake_sdk::types::{ImageConfig, Timestamp};
+use lapstrake_sdk::reference::Reference;
+use lapstrake_sdk::types::{ContextSource, ImageConfig, Timestamp};
 
 use crate::error::{Error, ErrorKind};
 use crate::eval::{Attrs, Builtin, Coerce, NixString, Value, Vm, coerce};
 use crate::lower::StorePath;
-use crate::lower::item::{ImageDefinition, Item, Layers};
+use crate::lower::item::{BaseImage, ImageDefinition, ImagePlace, Item, Layers};
 use crate::lower::store_path::plain_name;
 
-use super::builds::{Builds, Uses, flag, named, optional, optional_text, refused, store_path};
+use super::builds::{Builds, Uses, flag, named, optional, optional_text, place, refused, store_path};
 use super::{config, text};
 
 /// The table.
@@ -20,7 +21,8 @@ pub static BUILTINS: &[Builtin] = &[
         Ok(named(&add(vm, &reference)?))
     }),
     Builtin::strict("__imageConfig", 1, |vm, args| {
-        let found = Builds::of(vm).image_config(&args[0].to_plain_string()?)?;
+        let image = find(vm, &args[0].to_plain_string()?)?;
+        let found = Builds::of(vm).image_config(&image)?;
         Ok(config::to_value(vm, &found))
     }),
     Builtin::task("__buildImage", 1, |vm, args| Box::pin(build_image(vm, args))),
@@ -29,20 +31,40 @@ pub static BUILTINS: &[Builtin] = &[
 /// Creation time of images, as in nixpkgs: one second after 1970 began.
 const CREATED: i64 = 1;
 
-fn add(vm: &Vm, reference: &str) -> Result<StorePath, Error> {
-    if reference.is_empty() || reference.contains(char::is_whitespace) {
+/// The image of a name: of the context that is called so, else of a registry.
+fn find(vm: &Vm, name: &str) -> Result<BaseImage, Error> {
+    let reference = Reference::parse(name).map_err(|reason| {
         let error = Error::new(
             ErrorKind::Build,
-            format!("'{reference}' is not the name of an image"),
+            format!("'{name}' is not the name of an image: {reason}"),
         );
-        return Err(error.help("such as \"debian:12\" or \"registry.example/team/base@sha256:…\""));
-    }
-    let path = StorePath::described("image", reference.as_bytes(), &plain_name(reference));
-    let path = path.map_err(|error| refused(&error))?;
-    let item = Item::Image {
-        reference: reference.to_owned(),
+        error.help("such as \"debian:12\" or \"registry.example/team/base@sha256:…\"")
+    })?;
+    let reference = reference.with_default_tag();
+    let builds = Builds::of(vm);
+    let surroundings = builds.surroundings();
+    let names = [name.to_owned(), reference.familiar()];
+    let mut contexts = surroundings.named_contexts.iter().rev();
+    let place = match contexts
+        .find(|context| names.contains(&context.name))
+        .map(|context| &context.source)
+    {
+        None => ImagePlace::Registry(reference.to_string()),
+        Some(ContextSource::Image(reference)) => ImagePlace::Registry(reference.clone()),
+        Some(ContextSource::OciLayout(layout)) => ImagePlace::Layout(layout.clone()),
+        Some(other) => ImagePlace::Files(other.clone()),
     };
-    Builds::of(vm).add(path.clone(), item);
+    Ok(BaseImage {
+        name: name.to_owned(),
+        place,
+    })
+}
+
+fn add(vm: &Vm, name: &str) -> Result<StorePath, Error> {
+    let image = find(vm, name)?;
+    let path = StorePath::described("image", name.as_bytes(), &plain_name(name));
+    let path = path.map_err(|error| refused(&error))?;
+    Builds::of(vm).add(path.clone(), Item::Image(image));
     Ok(path)
 }
 
@@ -71,11 +93,15 @@ async fn build_image(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
     let attrs = vm.attrs(&args[0]).await?;
     let name = vm.plain_string(&vm.need(&attrs, "name", "buildImage")?).await?;
     let described = describe(&vm, &attrs, &name).await;
-    let (definition, description) =
-        described.map_err(|error| error.note(format!("while evaluating the image '{name}'"), None))?;
+    let (definition, description) = described
+        .map_err(|error| error.note(format!("while evaluating the image '{name}'"), place(&vm, &attrs)))?;
     let path = StorePath::described("built-image", description.as_bytes(), &plain_name(&name));
     let path = path.map_err(|error| refused(&error))?;
-    Ok(Builds::of(&vm).add(path, Item::Built(Box::new(definition))))
+    let builds = Builds::of(&vm);
+    if let Some(range) = place(&vm, &attrs).and_then(|span| vm.sources().range(span)) {
+        builds.store_mut().place(&path, range);
+    }
+    Ok(builds.add(path, Item::Built(Box::new(definition))))
 }
 
 /// The definition, and a text that is another one for another definition.
