@@ -43,7 +43,8 @@ impl Evaluation {
     }
 
     fn install_prelude(&self) -> Result<(), Error> {
-        let function = self.text("<prelude>", "/", primitives::PRELUDE)?;
+        let file = self.vm.sources().add_own("<prelude>", primitives::PRELUDE);
+        let function = of_code(compile::compile(&self.vm, file, "/", &[])?);
         let vm = self.vm.clone();
         let extra = self.vm.block_on(async move {
             let builtins = vm.global(vm.symbol("builtins")).unwrap_or(Value::Null);

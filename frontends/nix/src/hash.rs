@@ -80,7 +80,9 @@ pub fn base32(bytes: &[u8]) -> String {
     let digit = |index: usize| {
         let (byte, shift) = (index * 5 / 8, index * 5 % 8);
         let low = u16::from(bytes[byte]) >> shift;
-        let high = bytes.get(byte + 1).map_or(0, |next| u16::from(*next) << (8 - shift));
+        let high = bytes
+            .get(byte + 1)
+            .map_or(0, |next| u16::from(*next) << (8 - shift));
         char::from(DIGITS[usize::from((low | high) & 0x1f)])
     };
     (0..base32_length(bytes.len())).rev().map(digit).collect()

@@ -2,32 +2,152 @@
 
 mod support;
 
-use support::eval;
+use lapstrake_nix::eval::MemoryIo;
+use support::Evaluator;
 
+/// Recursion in the language costs memory, not the native stack.
 #[test]
-fn smoke() {
+fn deep_recursion_is_no_native_recursion() {
+    let evaluator = Evaluator::new(MemoryIo::default());
     for (text, expected) in [
-        ("1 + 2 * 3", "7"),
-        ("let a = b; b = 2; in a", "2"),
-        ("rec { a = 1; b = a + 1; }.b", "2"),
-        ("{ a.b = 1; a.c = 2; }", "{ a = { b = 1; c = 2; }; }"),
-        ("(x: y: x + y) 1 2", "3"),
-        (
-            "({ a, b ? a + 1, ... }@args: a + b + args.c) { a = 1; c = 5; }",
-            "8",
-        ),
-        ("\"a${\"b\"}c\"", "\"abc\""),
-        ("with { a = 1; }; a", "1"),
         ("let f = n: if n == 0 then 0 else f (n - 1); in f 100000", "0"),
         (
-            "let f = n: if n == 0 then 0 else 1 + f (n - 1); in f 100000",
-            "100000",
+            "let f = n: if n == 0 then 0 else 1 + f (n - 1); in f 20000",
+            "20000",
         ),
-        ("[ 1 (1 + 1) \"x\" ]", "[ 1 2 \"x\" ]"),
-        ("{ a = 1; } ? a", "true"),
-        ("({ a = { b = 1; }; }).a.c or 5", "5"),
-        ("[ 1 [ 2 ] ] == [ 1 [ 2 ] ]", "true"),
+        (
+            "let f = n: if n == 0 then [ ] else [ (f (n - 1)) ]; in builtins.length (f 20000)",
+            "1",
+        ),
+        (
+            "let f = n: { next = if n == 0 then null else f (n - 1); }; in builtins.deepSeq (f 20000) 1",
+            "1",
+        ),
+        (
+            "let f = n: x: if n == 0 then x else f (n - 1) (x + 1); in f 20000 0",
+            "20000",
+        ),
+        (
+            "builtins.foldl' (a: b: a + b) 0 (builtins.genList (x: x) 100000)",
+            "4999950000",
+        ),
+        (
+            "let f = n: if n == 0 then null else { a = f (n - 1); }; in f 20000 == f 20000",
+            "true",
+        ),
+        (
+            "builtins.stringLength (builtins.toJSON (let f = n: if n == 0 then 0 else [ (f (n - 1)) ]; in f 20000))",
+            "40001",
+        ),
+        (
+            "let xs = builtins.genList (i: if i == 0 then 0 else builtins.elemAt xs (i - 1) + 1) 20000; in builtins.elemAt xs 19999",
+            "19999",
+        ),
+        (
+            "let f = n: if n == 0 then \"x\" else \"${f (n - 1)}\"; in f 20000",
+            "\"x\"",
+        ),
+        (
+            "let s = n: { __toString = _: if n == 0 then \"x\" else \"${s (n - 1)}\"; }; in \"${s 20000}\"",
+            "\"x\"",
+        ),
+        (
+            "builtins.length (builtins.genericClosure { startSet = [ { key = 0; } ]; operator = x: if x.key < 5000 then [ { key = x.key + 1; } ] else [ ]; })",
+            "5001",
+        ),
     ] {
-        assert_eq!(eval(text).as_deref(), Ok(expected), "{text}");
+        assert_eq!(evaluator.eval(text).as_deref(), Ok(expected), "{text}");
     }
+}
+
+#[test]
+fn endless_recursion_is_an_error() {
+    let evaluator = Evaluator::new(MemoryIo::default());
+    for text in [
+        "let f = x: 1 + f x; in f 1",
+        "let f = x: [ (f x) ]; in builtins.toJSON (f 1)",
+    ] {
+        let error = evaluator.eval(text).expect_err(text);
+        assert!(error.starts_with("stack overflow"), "{error}");
+    }
+}
+
+/// What is nested so deeply that the parser would overflow the stack is refused, and what people write is not.
+#[test]
+fn nesting_has_a_limit() {
+    let evaluator = Evaluator::new(MemoryIo::default());
+    let refused = [
+        format!("{}1{}", "(".repeat(100_000), ")".repeat(100_000)),
+        "(".repeat(100_000),
+        "[".repeat(100_000),
+        "{ a = ".repeat(100_000),
+        "a: ".repeat(100_000),
+        "!".repeat(100_000) + "true",
+        "- ".repeat(100_000) + "1",
+        "if true then ".repeat(100_000),
+        "let a = ".repeat(100_000),
+        "let a = 1; in ".repeat(100_000),
+        "with {}; ".repeat(100_000),
+        "assert true; ".repeat(100_000) + "1",
+        "\"${".repeat(100_000),
+        "''${".repeat(100_000),
+        "1 + ".repeat(100_000) + "1",
+        "[ ] ++ ".repeat(100_000) + "[ ]",
+        "true -> ".repeat(100_000) + "true",
+        "{ } // ".repeat(100_000) + "{ }",
+        "1 |> ".repeat(100_000) + "f",
+        "f ".repeat(100_000),
+        "a.".repeat(100_000) + "a",
+        "{ } ? a".to_owned() + &" ? a".repeat(100_000),
+        "a or ".repeat(100_000) + "a",
+        "x.a or ".repeat(100_000) + "1",
+        "{ a ? ".repeat(100_000),
+        "{ a, b ? ({ ".repeat(100_000),
+        "{ inherit (".repeat(100_000),
+        "rec { a = rec ".repeat(100_000),
+        "/a/${".repeat(100_000),
+    ];
+    for text in refused {
+        let error = evaluator.eval(&text).expect_err("too deep");
+        let start: String = text.chars().take(30).collect();
+        assert!(
+            error.contains("nests too deeply") || error.contains("syntax error"),
+            "{start}: {error}"
+        );
+    }
+    for text in [
+        format!("{}1{}", "(".repeat(90), ")".repeat(90)),
+        "1 + ".repeat(1_000) + "1",
+        "[ ] ++ ".repeat(1_000) + "[ ]",
+        format!("builtins.length [ {} ]", "1 ".repeat(50_000)),
+        format!(
+            "builtins.length (builtins.attrNames {{ {} }})",
+            (0..20_000).map(|i| format!("a{i} = {i}; ")).collect::<String>()
+        ),
+        format!(
+            "let {} in 1",
+            (0..5_000)
+                .map(|i| format!("a{i} = with {{ }}; let b = 1; in if true then b else 2; "))
+                .collect::<String>()
+        ),
+        "a: ".repeat(90) + "1",
+        "if false then 1 else ".repeat(90) + "2",
+    ] {
+        let start: String = text.chars().take(30).collect();
+        assert!(
+            evaluator.eval(&text).is_ok(),
+            "{start}: {:?}",
+            evaluator.eval(&text)
+        );
+    }
+}
+
+#[test]
+fn trace_speaks() {
+    let io = MemoryIo::default();
+    let traced = io.traced.clone();
+    let evaluator = Evaluator::new(io);
+    let text = "builtins.trace \"one\" (builtins.trace { a = 1; } 2)";
+    assert_eq!(evaluator.eval(text).as_deref(), Ok("2"));
+    assert_eq!(*traced.borrow(), ["one", "{ a = 1; }"]);
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use lapstrake_nix::eval::MemoryIo;
-use support::eval_with;
+use support::Evaluator;
 
 const ARROW: &str = " => ";
 
@@ -24,8 +24,8 @@ struct Row {
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tables");
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
+        .expect("the folder of tables")
+        .map(|entry| entry.expect("an entry").path())
         .collect();
     files.sort();
     files
@@ -38,8 +38,12 @@ fn is_row(line: &str) -> bool {
 fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for path in files() {
-        let text = std::fs::read_to_string(&path).unwrap();
-        let file = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).expect("a table");
+        let file = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         for (index, line) in text.lines().enumerate().filter(|(_, line)| is_row(line)) {
             let (text, expected) = line.rsplit_once(ARROW).unwrap_or((line, ""));
             rows.push(Row {
@@ -63,7 +67,10 @@ fn source(text: &str) -> String {
 fn io() -> MemoryIo {
     let mut io = MemoryIo::default();
     for (path, text) in [
-        ("/lib/default.nix", "{ double = x: x * 2; here = ./.; file = ./data.txt; }"),
+        (
+            "/lib/default.nix",
+            "{ double = x: x * 2; here = ./.; file = ./data.txt; }",
+        ),
         ("/lib/data.txt", "some data\n"),
         ("/lib/sub/other.nix", "a + b"),
         ("/lib/sub/broken.nix", "{ a = ; }"),
@@ -74,8 +81,8 @@ fn io() -> MemoryIo {
     io
 }
 
-fn run(row: &Row) -> String {
-    match eval_with(io(), &row.text) {
+fn run(evaluator: &Evaluator, row: &Row) -> String {
+    match evaluator.eval(&row.text) {
         Ok(value) => value,
         Err(error) => format!("error: {}", error.replace('\n', "\\n")),
     }
@@ -89,18 +96,28 @@ fn every_row_gives_what_it_says() {
     let rows = rows();
     assert!(rows.len() > 400, "only {} rows", rows.len());
     let mut failures = Vec::new();
+    let evaluator = Evaluator::new(io());
     for row in &rows {
-        let actual = run(row);
+        let actual = run(&evaluator, row);
         if actual != row.expected {
-            failures.push(format!("{}:{}: {}\n  expected: {}\n  got:      {actual}", row.file, row.line, row.text, row.expected));
+            failures.push(format!(
+                "{}:{}: {}\n  expected: {}\n  got:      {actual}",
+                row.file, row.line, row.text, row.expected
+            ));
         }
     }
-    assert!(failures.is_empty(), "{} rows:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} rows:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }
 
 fn bless() {
+    let evaluator = Evaluator::new(io());
     for path in files() {
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = std::fs::read_to_string(&path).expect("a table");
         let mut out = String::new();
         for line in text.lines() {
             if is_row(line) {
@@ -112,20 +129,27 @@ fn bless() {
                     text: source(text),
                     expected: String::new(),
                 };
-                out.push_str(&format!("{text}{ARROW}{}", run(&row)));
+                out.push_str(&format!("{text}{ARROW}{}", run(&evaluator, &row)));
             } else {
                 out.push_str(line);
             }
             out.push('\n');
         }
-        std::fs::write(&path, out).unwrap();
+        std::fs::write(&path, out).expect("a table");
     }
 }
 
 /// What the Nix that is installed prints for an expression.
 fn nix(text: &str) -> Option<Result<String, String>> {
     let output = Command::new("nix-instantiate")
-        .args(["--eval", "--strict", "--store", "dummy://", "-E", &format!("(\n{text}\n)")])
+        .args([
+            "--eval",
+            "--strict",
+            "--store",
+            "dummy://",
+            "-E",
+            &format!("(\n{text}\n)"),
+        ])
         .env("HOME", "/nonexistent")
         .env("NIX_STATE_DIR", std::env::temp_dir())
         .output()
@@ -154,15 +178,29 @@ fn an_installed_nix_agrees() {
         for row in &giving {
             let actual = nix(&row.text).unwrap();
             if actual.as_deref() != Ok(row.expected.as_str()) {
-                differences.push(format!("{}:{}: {}\n  ours: {}\n  Nix:  {actual:?}", row.file, row.line, row.text, row.expected));
+                differences.push(format!(
+                    "{}:{}: {}\n  ours: {}\n  Nix:  {actual:?}",
+                    row.file, row.line, row.text, row.expected
+                ));
             }
         }
-        assert!(!differences.is_empty(), "the rows agree one by one and not together");
+        assert!(
+            !differences.is_empty(),
+            "the rows agree one by one and not together"
+        );
     }
     for row in &failing {
         if let Some(Ok(value)) = nix(&row.text) {
-            differences.push(format!("{}:{}: {}\n  ours: {}\n  Nix:  {value}", row.file, row.line, row.text, row.expected));
+            differences.push(format!(
+                "{}:{}: {}\n  ours: {}\n  Nix:  {value}",
+                row.file, row.line, row.text, row.expected
+            ));
         }
     }
-    assert!(differences.is_empty(), "{} rows:\n{}", differences.len(), differences.join("\n"));
+    assert!(
+        differences.is_empty(),
+        "{} rows:\n{}",
+        differences.len(),
+        differences.join("\n")
+    );
 }

@@ -31,7 +31,10 @@ fn round(value: &Value, operation: fn(f64) -> f64) -> Result<Value, Error> {
     if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&rounded) {
         return Ok(Value::Int(rounded as i64));
     }
-    Err(Error::new(ErrorKind::Value, format!("{rounded} does not fit into an integer")))
+    Err(Error::new(
+        ErrorKind::Value,
+        format!("{rounded} does not fit into an integer"),
+    ))
 }
 
 async fn less_than(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {

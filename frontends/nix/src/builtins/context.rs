@@ -7,7 +7,9 @@ use crate::eval::{Attrs, Builtin, Coerce, Context, Dependency, NixString, Value,
 
 /// The group.
 pub static BUILTINS: &[Builtin] = &[
-    Builtin::strict("hasContext", 1, |_, args| Ok(Value::Bool(args[0].to_nix_string()?.has_context()))),
+    Builtin::strict("hasContext", 1, |_, args| {
+        Ok(Value::Bool(args[0].to_nix_string()?.has_context()))
+    }),
     Builtin::strict("getContext", 1, get_context),
     Builtin::task("appendContext", 2, |vm, args| Box::pin(append_context(vm, args))),
     Builtin::task("unsafeDiscardStringContext", 1, |vm, args| {
@@ -40,7 +42,10 @@ async fn change(vm: &Vm, value: &Value, change: fn(Dependency) -> Dependency) ->
     let string = coerce(vm, value, Coerce::strict(true)).await?;
     let context = string.context().into_owned().0.into_iter().map(change);
     let context = Context(context.collect());
-    Ok(Value::String(Rc::new(NixString::new(string.bytes.clone(), context))))
+    Ok(Value::String(Rc::new(NixString::new(
+        string.bytes.clone(),
+        context,
+    ))))
 }
 
 /// A set with an attribute for each store path that a string refers to.
@@ -85,7 +90,10 @@ async fn append_context(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
     let mut context = string.context().into_owned();
     for (path, attr) in more.sorted(vm.symbols()) {
         if !path.starts_with("/nix/store/") {
-            return Err(Error::new(ErrorKind::Value, format!("context key '{path}' is not a store path")));
+            return Err(Error::new(
+                ErrorKind::Value,
+                format!("context key '{path}' is not a store path"),
+            ));
         }
         let what = vm.attrs(&attr.value).await?;
         let flag = async |name| match vm.get(&what, name) {
@@ -101,7 +109,8 @@ async fn append_context(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
             None => Vec::new(),
         };
         if (all || !outputs.is_empty()) && !path.ends_with(".drv") {
-            let message = format!("tried to add outputs of '{path}', which is not a derivation, to a string's context");
+            let message =
+                format!("tried to add outputs of '{path}', which is not a derivation, to a string's context");
             return Err(Error::new(ErrorKind::Value, message));
         }
         if all {
@@ -113,5 +122,8 @@ async fn append_context(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
             context.0.insert(Dependency::Output { drv, output });
         }
     }
-    Ok(Value::String(Rc::new(NixString::new(string.bytes.clone(), context))))
+    Ok(Value::String(Rc::new(NixString::new(
+        string.bytes.clone(),
+        context,
+    ))))
 }

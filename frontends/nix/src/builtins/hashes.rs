@@ -15,7 +15,9 @@ pub static BUILTINS: &[Builtin] = &[
     }),
     Builtin::task("hashFile", 2, |vm, args| Box::pin(hash_file(vm, args))),
     Builtin::task("convertHash", 1, |vm, args| Box::pin(convert_hash(vm, args))),
-    Builtin::strict("placeholder", 1, |_, args| Ok(Value::string(placeholder(&args[0].to_plain_string()?)))),
+    Builtin::strict("placeholder", 1, |_, args| {
+        Ok(Value::string(placeholder(&args[0].to_plain_string()?)))
+    }),
 ];
 
 /// What stands for the path of an output until that is known.
@@ -38,7 +40,9 @@ async fn convert_hash(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
         Some(name) => Some(Algorithm::of(&vm.plain_string(&name).await?)?),
         None => None,
     };
-    let format = vm.plain_string(&vm.need(&attrs, "toHashFormat", "convertHash")?).await?;
+    let format = vm
+        .plain_string(&vm.need(&attrs, "toHashFormat", "convertHash")?)
+        .await?;
     let (algorithm, bytes) = hash::parse(&text, algorithm)?;
     Ok(Value::string(match format.as_str() {
         "base16" => hash::base16(&bytes),

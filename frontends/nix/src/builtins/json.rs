@@ -25,27 +25,35 @@ impl Value {
 pub fn from_json(vm: &Vm, text: &str) -> Result<Value, Error> {
     let value: serde_json::Value = serde_json::from_str(text)
         .map_err(|error| Error::new(ErrorKind::Value, format!("cannot read JSON: {error}")))?;
-    Ok(convert(vm, value))
+    convert(vm, value)
 }
 
 /// The parser nests at most 128 deep, so this may recurse.
-fn convert(vm: &Vm, value: serde_json::Value) -> Value {
-    match value {
+fn convert(vm: &Vm, value: serde_json::Value) -> Result<Value, Error> {
+    Ok(match value {
         serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(value) => Value::Bool(value),
-        serde_json::Value::Number(number) => match number.as_i64() {
-            Some(value) => Value::Int(value),
-            None => Value::Float(number.as_f64().unwrap_or(f64::INFINITY)),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(value), _) => Value::Int(value),
+            (None, Some(value)) if number.is_f64() => Value::Float(value),
+            _ => {
+                let message = format!("cannot read JSON: {number} does not fit into an integer");
+                return Err(Error::new(ErrorKind::Value, message));
+            }
         },
         serde_json::Value::String(text) => Value::string(text),
         serde_json::Value::Array(items) => {
-            Value::list(items.into_iter().map(|item| convert(vm, item)).collect())
+            let items: Result<Vec<Value>, Error> = items.into_iter().map(|item| convert(vm, item)).collect();
+            Value::list(items?)
         }
         serde_json::Value::Object(entries) => {
-            let entries = entries.into_iter().map(|(name, value)| (name, convert(vm, value)));
-            Value::attrs(Attrs::of(vm.symbols(), entries))
+            let mut attrs = Vec::with_capacity(entries.len());
+            for (name, value) in entries {
+                attrs.push((name, convert(vm, value)?));
+            }
+            Value::attrs(Attrs::of(vm.symbols(), attrs))
         }
-    }
+    })
 }
 
 /// What is written so far, and what it refers to.
@@ -159,7 +167,7 @@ fn float(value: f64) -> String {
         return scientific;
     };
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-5..15).contains(&exponent) {
+    if (-4..15).contains(&exponent) {
         return format!("{value:?}");
     }
     let sign = if exponent < 0 { '-' } else { '+' };

@@ -19,7 +19,9 @@ pub static BUILTINS: &[Builtin] = &[
         Some((_, rest)) => Ok(Value::list(rest.to_vec())),
         None => Err(Error::new(ErrorKind::Value, "'tail' called on an empty list")),
     }),
-    Builtin::strict("length", 1, |_, args| Ok(Value::Int(args[0].to_list()?.0.len() as i64))),
+    Builtin::strict("length", 1, |_, args| {
+        Ok(Value::Int(args[0].to_list()?.0.len() as i64))
+    }),
     Builtin::task("concatLists", 1, |vm, args| Box::pin(concat_lists(vm, args))),
     Builtin::task("concatMap", 2, |vm, args| Box::pin(concat_map(vm, args))),
     Builtin::task("foldl'", 3, |vm, args| Box::pin(fold(vm, args))),
@@ -141,7 +143,10 @@ async fn fold(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
 async fn gen_list(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
     let length = vm.int(&args[1]).await?;
     if !(0..=MAX_LENGTH).contains(&length) {
-        return Err(Error::new(ErrorKind::Value, format!("cannot create a list of size {length}")));
+        return Err(Error::new(
+            ErrorKind::Value,
+            format!("cannot create a list of size {length}"),
+        ));
     }
     let item = |index| Value::apply(args[0].clone(), vec![Value::Int(index)]);
     Ok(Value::list((0..length).map(item).collect()))
@@ -213,5 +218,8 @@ async fn group_by(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
         groups.entry(name).or_default().0.push(item.clone());
     }
     let entry = |(name, list)| (name, Value::List(std::rc::Rc::new(list)));
-    Ok(Value::attrs(Attrs::of(vm.symbols(), groups.into_iter().map(entry))))
+    Ok(Value::attrs(Attrs::of(
+        vm.symbols(),
+        groups.into_iter().map(entry),
+    )))
 }

@@ -4,7 +4,8 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 const CLASSES: [&str; 12] = [
-    "alpha", "digit", "alnum", "upper", "lower", "space", "blank", "punct", "print", "graph", "cntrl", "xdigit",
+    "alpha", "digit", "alnum", "upper", "lower", "space", "blank", "punct", "print", "graph", "cntrl",
+    "xdigit",
 ];
 
 /// Translates an expression; an error says what is wrong with it.
@@ -36,12 +37,10 @@ pub fn translate(pattern: &str) -> Result<String, &'static str> {
             '(' | '|' | '.' | '^' | '$' | ')' => out.push(c),
             c if c.is_ascii_punctuation() => out.extend(['\\', c]),
             c if !c.is_ascii() => {
-                // One character of several bytes, which is repeated as a whole.
-                out.push_str("(?:");
+                // Bytes, as everywhere: a repetition repeats the last one.
                 for byte in c.encode_utf8(&mut [0; 4]).bytes() {
                     out.push_str(&format!("\\x{byte:02x}"));
                 }
-                out.push(')');
             }
             c => out.push(c),
         }
@@ -112,7 +111,14 @@ fn class_end(bytes: &[u8], start: usize) -> usize {
 
 /// `{2}`, `{2,}` or `{2,3}`, whose brace is read already.
 fn bound(chars: &mut Peekable<Chars<'_>>, out: &mut String) -> Result<(), &'static str> {
-    let text: String = chars.by_ref().take_while(|c| *c != '}').collect();
+    let mut text = String::new();
+    loop {
+        match chars.next() {
+            Some('}') => break,
+            Some(c) => text.push(c),
+            None => return Err("a brace is not closed"),
+        }
+    }
     let (low, high) = text.split_once(',').unwrap_or((&text, &text));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if !is_number(low) || !(high.is_empty() || is_number(high)) {

@@ -36,11 +36,19 @@ fn compile(vm: &Vm, value: &Value) -> Result<Rc<Regex>, Error> {
     };
     let translated = posix::translate(&pattern).map_err(invalid)?;
     let mut builder = RegexBuilder::new(&translated);
-    builder.unicode(false).dot_matches_new_line(true).size_limit(SIZE_LIMIT);
+    builder
+        .unicode(false)
+        .dot_matches_new_line(true)
+        .size_limit(SIZE_LIMIT);
     let regex = builder.build().map_err(|error| {
         // The crate shows the translated expression, which would puzzle.
         let text = error.to_string();
-        invalid(text.lines().last().unwrap_or_default().trim_start_matches("error: "))
+        invalid(
+            text.lines()
+                .last()
+                .unwrap_or_default()
+                .trim_start_matches("error: "),
+        )
     })?;
     let regex = Rc::new(regex);
     cache.0.borrow_mut().insert(pattern, regex.clone());
@@ -75,7 +83,10 @@ fn anchored(vm: &Vm, value: &Value, regex: &Regex) -> Result<Rc<Regex>, Error> {
         return Ok(regex.clone());
     }
     let mut builder = RegexBuilder::new(&format!("^(?:{})$", regex.as_str()));
-    builder.unicode(false).dot_matches_new_line(true).size_limit(SIZE_LIMIT);
+    builder
+        .unicode(false)
+        .dot_matches_new_line(true)
+        .size_limit(SIZE_LIMIT);
     let regex = builder
         .build()
         .map_err(|error| Error::new(ErrorKind::Value, format!("invalid regular expression: {error}")))?;
@@ -88,13 +99,22 @@ fn anchored(vm: &Vm, value: &Value, regex: &Regex) -> Result<Rc<Regex>, Error> {
 fn split(vm: &Vm, args: &[Value]) -> Result<Value, Error> {
     let regex = compile(vm, &args[0])?;
     let string = args[1].to_nix_string()?;
-    let part = |bytes: &[u8]| Value::String(Rc::new(string.with_bytes(bytes)));
-    let (mut out, mut at) = (Vec::new(), 0);
-    for captures in regex.captures_iter(&string.bytes) {
-        let Some(whole) = captures.get(0) else { continue };
+    let part = |bytes: &[u8]| Value::String(Rc::new(NixString::plain(bytes)));
+    let (mut out, mut at, mut search) = (Vec::new(), 0, 0);
+    // Unlike with the crate's iterator, an empty match may follow right after another one.
+    while search <= string.bytes.len() {
+        let Some(captures) = regex.captures_at(&string.bytes, search) else {
+            break;
+        };
+        let Some(whole) = captures.get(0) else { break };
         out.push(part(&string.bytes[at..whole.start()]));
         out.push(groups(&captures, &string));
         at = whole.end();
+        search = if whole.is_empty() {
+            whole.end() + 1
+        } else {
+            whole.end()
+        };
     }
     out.push(part(&string.bytes[at..]));
     Ok(Value::list(out))

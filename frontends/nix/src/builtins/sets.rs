@@ -11,7 +11,9 @@ pub static BUILTINS: &[Builtin] = &[
     Builtin::strict("attrNames", 1, |vm, args| {
         let attrs = args[0].to_attrs()?;
         let names = attrs.sorted(vm.symbols()).into_iter();
-        Ok(Value::list(names.map(|(name, _)| Value::string(&*name)).collect()))
+        Ok(Value::list(
+            names.map(|(name, _)| Value::string(&*name)).collect(),
+        ))
     }),
     Builtin::strict("attrValues", 1, |vm, args| {
         let attrs = args[0].to_attrs()?;
@@ -64,16 +66,21 @@ async fn remove_attrs(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
 
 async fn list_to_attrs(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
     let mut entries = BTreeMap::new();
+    let value_name = vm.symbol("value");
     for item in &vm.list(&args[0]).await?.0 {
         let item = vm.attrs(item).await?;
         let name = vm.plain_string(&vm.need(&item, "name", "listToAttrs")?).await?;
         let symbol = vm.symbol(&name);
         // Of equal names the first one counts.
-        if !entries.contains_key(&symbol) {
-            entries.insert(symbol, vm.need(&item, "value", "listToAttrs")?);
-        }
+        let value = vm.need(&item, "value", "listToAttrs")?;
+        let span = item.get(value_name).and_then(|attr| attr.span);
+        entries.entry(symbol).or_insert(Attr {
+            name: symbol,
+            value,
+            span,
+        });
     }
-    Ok(of_symbols(entries))
+    Ok(Value::attrs(Attrs::new(entries.into_values().collect())))
 }
 
 fn of_symbols(entries: BTreeMap<Symbol, Value>) -> Value {

@@ -18,8 +18,12 @@ pub static BUILTINS: &[Builtin] = &[
         })
     }),
     Builtin::task("substring", 3, |vm, args| Box::pin(substring(vm, args))),
-    Builtin::task("concatStringsSep", 2, |vm, args| Box::pin(concat_strings_sep(vm, args))),
-    Builtin::task("replaceStrings", 3, |vm, args| Box::pin(replace_strings(vm, args))),
+    Builtin::task("concatStringsSep", 2, |vm, args| {
+        Box::pin(concat_strings_sep(vm, args))
+    }),
+    Builtin::task("replaceStrings", 3, |vm, args| {
+        Box::pin(replace_strings(vm, args))
+    }),
     Builtin::task("baseNameOf", 1, |vm, args| Box::pin(base_name_of(vm, args))),
     Builtin::task("dirOf", 1, |vm, args| Box::pin(dir_of(vm, args))),
     Builtin::task("toPath", 1, |vm, args| Box::pin(to_path(vm, args))),
@@ -76,7 +80,9 @@ async fn replace_strings(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
     let mut at = 0;
     while at <= string.bytes.len() {
         let rest = &string.bytes[at..];
-        let found = patterns.iter().position(|pattern| rest.starts_with(&pattern.bytes));
+        let found = patterns
+            .iter()
+            .position(|pattern| rest.starts_with(&pattern.bytes));
         let mut step = 0;
         if let Some(index) = found {
             // Only what is used is evaluated.
@@ -101,7 +107,10 @@ async fn base_name_of(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
         Some((b'/', rest)) if !rest.is_empty() => rest.len(),
         _ => bytes.len(),
     };
-    let start = bytes[..end].iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    let start = bytes[..end]
+        .iter()
+        .rposition(|byte| *byte == b'/')
+        .map_or(0, |slash| slash + 1);
     Ok(Value::String(Rc::new(string.with_bytes(&bytes[start..end]))))
 }
 
@@ -122,5 +131,7 @@ async fn to_path(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
         let message = format!("string '{text}' doesn't represent an absolute path");
         return Err(Error::new(ErrorKind::Value, message));
     }
-    Ok(Value::String(Rc::new(string.with_bytes(path::canonical(&text).into_bytes()))))
+    Ok(Value::String(Rc::new(
+        string.with_bytes(path::canonical(&text).into_bytes()),
+    )))
 }

@@ -8,7 +8,9 @@ pub static BUILTINS: &[Builtin] = &[Builtin::strict("fromTOML", 1, |vm, args| {
     let text = args[0].to_nix_string()?.to_utf8()?;
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         let message = error.message().trim().to_owned();
-        let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        let line = error
+            .span()
+            .map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
         let place = line.map_or(String::new(), |line| format!("line {line}: "));
         Error::new(ErrorKind::Value, format!("cannot read TOML: {place}{message}"))
     })?;

@@ -6,17 +6,36 @@ use crate::eval::{Attr, Attrs, Builtin, Value, Vm};
 
 /// The group.
 pub static BUILTINS: &[Builtin] = &[
-    Builtin::strict("isAttrs", 1, |_, args| Ok(Value::Bool(matches!(args[0], Value::Attrs(_))))),
-    Builtin::strict("isBool", 1, |_, args| Ok(Value::Bool(matches!(args[0], Value::Bool(_))))),
-    Builtin::strict("isFloat", 1, |_, args| Ok(Value::Bool(matches!(args[0], Value::Float(_))))),
-    Builtin::strict("isFunction", 1, |_, args| {
-        Ok(Value::Bool(matches!(args[0], Value::Lambda(_) | Value::Builtin(_))))
+    Builtin::strict("isAttrs", 1, |_, args| {
+        Ok(Value::Bool(matches!(args[0], Value::Attrs(_))))
     }),
-    Builtin::strict("isInt", 1, |_, args| Ok(Value::Bool(matches!(args[0], Value::Int(_))))),
-    Builtin::strict("isList", 1, |_, args| Ok(Value::Bool(matches!(args[0], Value::List(_))))),
-    Builtin::strict("isNull", 1, |_, args| Ok(Value::Bool(matches!(args[0], Value::Null)))),
-    Builtin::strict("isPath", 1, |_, args| Ok(Value::Bool(matches!(args[0], Value::Path(_))))),
-    Builtin::strict("isString", 1, |_, args| Ok(Value::Bool(matches!(args[0], Value::String(_))))),
+    Builtin::strict("isBool", 1, |_, args| {
+        Ok(Value::Bool(matches!(args[0], Value::Bool(_))))
+    }),
+    Builtin::strict("isFloat", 1, |_, args| {
+        Ok(Value::Bool(matches!(args[0], Value::Float(_))))
+    }),
+    Builtin::strict("isFunction", 1, |_, args| {
+        Ok(Value::Bool(matches!(
+            args[0],
+            Value::Lambda(_) | Value::Builtin(_)
+        )))
+    }),
+    Builtin::strict("isInt", 1, |_, args| {
+        Ok(Value::Bool(matches!(args[0], Value::Int(_))))
+    }),
+    Builtin::strict("isList", 1, |_, args| {
+        Ok(Value::Bool(matches!(args[0], Value::List(_))))
+    }),
+    Builtin::strict("isNull", 1, |_, args| {
+        Ok(Value::Bool(matches!(args[0], Value::Null)))
+    }),
+    Builtin::strict("isPath", 1, |_, args| {
+        Ok(Value::Bool(matches!(args[0], Value::Path(_))))
+    }),
+    Builtin::strict("isString", 1, |_, args| {
+        Ok(Value::Bool(matches!(args[0], Value::String(_))))
+    }),
     Builtin::strict("typeOf", 1, |_, args| Ok(Value::string(args[0].type_name()))),
     Builtin::strict("functionArgs", 1, function_args),
 ];

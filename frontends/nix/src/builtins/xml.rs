@@ -54,7 +54,10 @@ async fn to_xml(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
     write(&vm, &args[0], &out).await?;
     out.close("expr");
     let inner = out.0.take();
-    Ok(Value::String(Rc::new(NixString::new(inner.text.into_bytes(), inner.context))))
+    Ok(Value::String(Rc::new(NixString::new(
+        inner.text.into_bytes(),
+        inner.context,
+    ))))
 }
 
 async fn write(vm: &Vm, value: &Value, out: &Output) -> Result<(), Error> {
@@ -132,7 +135,10 @@ fn function(vm: &Vm, lambda: &Lambda, out: &Output) {
     match &lambda.function.param {
         Param::Any => {
             let name = lambda.function.param_name.map(|name| vm.symbols().text(name));
-            out.line(&format!("<varpat name={} />", attribute(name.as_deref().unwrap_or_default())));
+            out.line(&format!(
+                "<varpat name={} />",
+                attribute(name.as_deref().unwrap_or_default())
+            ));
         }
         Param::Set(formals) => {
             let mut tag = "<attrspat".to_owned();
@@ -143,7 +149,11 @@ fn function(vm: &Vm, lambda: &Lambda, out: &Output) {
                 tag.push_str(&format!(" name={}", attribute(&vm.symbols().text(name))));
             }
             out.open(&format!("{tag}>"));
-            let mut names: Vec<_> = formals.list.iter().map(|formal| vm.symbols().text(formal.name)).collect();
+            let mut names: Vec<_> = formals
+                .list
+                .iter()
+                .map(|formal| vm.symbols().text(formal.name))
+                .collect();
             names.sort();
             for name in names {
                 out.line(&format!("<attr name={} />", attribute(&name)));

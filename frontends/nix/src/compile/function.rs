@@ -16,7 +16,11 @@ impl Compiler<'_> {
     /// Leaves a function. `name` is what it is bound to.
     pub(super) fn lambda(&mut self, lambda: &ast::Lambda, name: Option<Symbol>) {
         let span = self.span(lambda);
-        if lambda.syntax().parent().is_some_and(|parent| needs_parentheses(parent.kind())) {
+        if lambda
+            .syntax()
+            .parent()
+            .is_some_and(|parent| needs_parentheses(parent.kind()))
+        {
             self.error(span, "syntax error: a function needs parentheses here");
         }
         let function = match lambda.param() {
@@ -78,7 +82,12 @@ impl Compiler<'_> {
     }
 
     /// Reads named parameters and begins their scope, which their defaults see.
-    fn pattern(&mut self, pattern: &ast::Pattern, bound: Option<Symbol>, function: Option<Symbol>) -> Formals {
+    fn pattern(
+        &mut self,
+        pattern: &ast::Pattern,
+        bound: Option<Symbol>,
+        function: Option<Symbol>,
+    ) -> Formals {
         let entries: Vec<_> = pattern.pat_entries().collect();
         let mut slots = BTreeMap::new();
         slots.extend(bound.map(|name| (name, 0)));

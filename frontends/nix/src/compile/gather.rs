@@ -252,7 +252,7 @@ impl Compiler<'_> {
             return Key::Dynamic(Expr::Str(string.clone()));
         }
         let mut text = String::new();
-        for part in string.normalized_parts() {
+        for part in super::text::parts(string) {
             if let InterpolPart::Literal(part) = part {
                 text.push_str(&part);
             }

@@ -6,6 +6,7 @@ mod builder;
 mod expr;
 mod function;
 mod gather;
+mod indented;
 mod nesting;
 mod parse;
 mod scope;

@@ -2,8 +2,9 @@
 
 use rnix::ast::AstToken;
 use rnix::ast::{self, Expr, InterpolPart, LiteralKind};
+use rowan::ast::AstNode;
 
-use super::Compiler;
+use super::{Compiler, indented};
 use crate::eval::Value;
 use crate::eval::code::Op;
 use crate::path;
@@ -32,27 +33,22 @@ impl Compiler<'_> {
     }
 
     pub(super) fn string(&mut self, string: &ast::Str, span: Span) {
-        if self.is_plain(string) {
-            let mut text = String::new();
-            for part in string.normalized_parts() {
-                if let InterpolPart::Literal(part) = part {
-                    text.push_str(&part);
-                }
-            }
-            return self.builder.push(Value::string(line_ends(string, &text)), span);
+        let parts = parts(string);
+        if let [InterpolPart::Literal(text)] = parts.as_slice() {
+            return self.builder.push(Value::string(text), span);
         }
-        let mut count = 0;
-        for part in string.normalized_parts() {
+        if parts.is_empty() {
+            return self.builder.push(Value::string(""), span);
+        }
+        let count = parts.len() as u32;
+        for part in parts {
             match part {
-                InterpolPart::Literal(text) => {
-                    self.builder.push(Value::string(line_ends(string, &text)), span)
-                }
+                InterpolPart::Literal(text) => self.builder.push(Value::string(text), span),
                 InterpolPart::Interpolation(interpolation) => {
                     let at = self.span(&interpolation);
                     self.child(interpolation.expr(), at, false);
                 }
             }
-            count += 1;
         }
         self.builder.emit(Op::Interpolate(count), span);
     }
@@ -67,7 +63,7 @@ impl Compiler<'_> {
                 return self.refuse(why, span);
             }
             _ => {
-                let text = rowan::ast::AstNode::syntax(expr).text();
+                let text = expr.syntax().text();
                 let why = format!(
                     "{text} cannot be looked up: a frontend has no search path; import a file of the build context"
                 );
@@ -106,12 +102,27 @@ impl Compiler<'_> {
     }
 }
 
-/// Line ends of all systems become those of Unix, as in Nix; not so what an escape wrote.
-fn line_ends(string: &ast::Str, text: &str) -> String {
-    let has_line_ends = text.contains('\r') && !string.to_string().contains("\\r");
-    if has_line_ends {
-        text.replace("\r\n", "\n").replace('\r', "\n")
-    } else {
-        text.to_owned()
+/// The parts of a string, without escapes. Line ends of all systems become those of Unix, as in Nix; not so what an
+/// escape wrote.
+pub(super) fn parts(string: &ast::Str) -> Vec<InterpolPart<String>> {
+    let is_indented = string
+        .syntax()
+        .first_token()
+        .is_some_and(|token| token.text() == "''");
+    if is_indented {
+        return indented::parts(string);
     }
+    let line_ends = |text: String| {
+        let is_raw = text.contains('\r') && !string.to_string().contains("\\r");
+        if is_raw {
+            text.replace("\r\n", "\n").replace('\r', "\n")
+        } else {
+            text
+        }
+    };
+    let part = |part| match part {
+        InterpolPart::Literal(text) => InterpolPart::Literal(line_ends(text)),
+        other => other,
+    };
+    string.normalized_parts().into_iter().map(part).collect()
 }

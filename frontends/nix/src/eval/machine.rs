@@ -13,8 +13,8 @@ use super::vm::{Request, Task, Vm};
 use crate::error::{Error, ErrorKind};
 use crate::span::Span;
 
-/// Evaluations that may wait for each other. At about 150 bytes each, a fraction of what a component may use.
-const MAX_FRAMES: usize = 1_000_000;
+/// Evaluations that may wait for each other: some 100,000 calls inside of each other, of which libraries use hundreds.
+const MAX_FRAMES: usize = 200_000;
 
 /// Runs one root task.
 pub(super) struct Machine {
@@ -37,7 +37,13 @@ enum Frame {
     /// Calls what comes back.
     Apply { args: Vec<Value>, span: Option<Span> },
     /// Keeps a promise with what comes back.
-    Update(Thunk),
+    Update(Update),
+}
+
+/// A promise that code keeps, and the attribute that it was of.
+pub(super) struct Update {
+    thunk: Thunk,
+    attribute: Option<(Symbol, Span)>,
 }
 
 /// Code under way.
@@ -45,8 +51,8 @@ pub(super) struct CodeFrame {
     pub(super) code: Rc<Code>,
     pub(super) next: usize,
     pub(super) env: Env,
-    /// The promise that its value keeps.
-    pub(super) update: Option<Thunk>,
+    /// The promise that its value keeps. A call in tail position takes it over.
+    pub(super) update: Option<Update>,
     /// Height of the stack when it began.
     pub(super) base: usize,
     /// Who called, if it is a function's body.
@@ -75,6 +81,15 @@ pub(super) enum Step {
     Task(Task),
     /// Nothing: the value of this call is the code's.
     Tail(Value, Vec<Value>),
+}
+
+impl Update {
+    fn of(thunk: &Thunk) -> Self {
+        Self {
+            thunk: thunk.clone(),
+            attribute: None,
+        }
+    }
 }
 
 impl CodeFrame {
@@ -141,12 +156,14 @@ impl Machine {
                 Some(Ok(function)) => self.flow(|machine| machine.apply(function, args, span, None)),
                 other => other,
             },
-            Frame::Update(thunk) => {
-                if let Some(result) = &result {
-                    thunk.end(result.clone());
+            Frame::Update(update) => match result {
+                Some(Ok(value)) => {
+                    update.thunk.end(Ok(value.clone()));
+                    Some(Ok(value))
                 }
-                result
-            }
+                Some(Err(error)) => Some(Err(self.broken(error, &update))),
+                None => None,
+            },
         }
     }
 
@@ -157,8 +174,8 @@ impl Machine {
                 Ok(Step::Next) => {}
                 Ok(Step::Done(value)) => {
                     self.stack.truncate(frame.base);
-                    if let Some(thunk) = &frame.update {
-                        thunk.end(Ok(value.clone()));
+                    if let Some(update) = &frame.update {
+                        update.thunk.end(Ok(value.clone()));
                     }
                     return Some(Ok(value));
                 }
@@ -204,21 +221,30 @@ impl Machine {
     fn fail(&mut self, frame: CodeFrame, error: Error) -> Option<Result<Value, Error>> {
         self.stack.truncate(frame.base);
         let error = self.annotate(error, &frame);
-        if let Some(thunk) = &frame.update {
-            thunk.end(Err(error.clone()));
-        }
-        Some(Err(error))
+        Some(Err(match &frame.update {
+            Some(update) => self.broken(error, update),
+            None => error,
+        }))
+    }
+
+    /// Breaks a promise and says which attribute it was.
+    fn broken(&self, error: Error, update: &Update) -> Error {
+        let error = match update.attribute {
+            Some((name, span)) => {
+                let name = self.vm.symbols().text(name);
+                error.note(format!("while evaluating the attribute '{name}'"), Some(span))
+            }
+            None => error,
+        };
+        update.thunk.end(Err(error.clone()));
+        error
     }
 
     fn annotate(&self, error: Error, frame: &CodeFrame) -> Error {
         let error = error.at(frame.span());
         let text = |symbol| self.vm.symbols().text(symbol);
         match frame.code.label {
-            Label::Plain => error,
-            Label::Attribute(name) => error.note(
-                format!("while evaluating the attribute '{}'", text(name)),
-                Some(frame.code.span),
-            ),
+            Label::Plain | Label::Attribute(_) => error,
             Label::Function(name) => {
                 let what = match name {
                     Some(name) => format!("while calling '{}'", text(name)),
@@ -274,18 +300,24 @@ impl Machine {
                     code: code.clone(),
                     next: 0,
                     env: env.clone(),
-                    update: Some(thunk.clone()),
+                    update: Some(Update {
+                        thunk: thunk.clone(),
+                        attribute: match code.label {
+                            Label::Attribute(name) => Some((name, code.span)),
+                            _ => None,
+                        },
+                    }),
                     base: self.stack.len(),
                     caller: None,
                 };
                 self.push(Frame::Code(frame))
             }
             State::Apply(ref function, ref args) => {
-                self.push(Frame::Update(thunk.clone()))?;
+                self.push(Frame::Update(Update::of(thunk)))?;
                 self.apply(function.clone(), args.clone(), None, None)
             }
             State::Native(work) => {
-                self.push(Frame::Update(thunk.clone()))?;
+                self.push(Frame::Update(Update::of(thunk)))?;
                 let task = work(self.vm.clone());
                 self.push(Frame::Native {
                     task,
@@ -302,11 +334,11 @@ impl Machine {
         function: Value,
         mut args: Vec<Value>,
         span: Option<Span>,
-        update: Option<Thunk>,
+        update: Option<Update>,
     ) -> Result<Flow, Error> {
         let mut update = update;
-        if let Some(thunk) = update.take_if(|_| !matches!(&function, Value::Lambda(_) if args.len() == 1)) {
-            self.push(Frame::Update(thunk))?;
+        if let Some(update) = update.take_if(|_| !matches!(&function, Value::Lambda(_) if args.len() == 1)) {
+            self.push(Frame::Update(update))?;
         }
         if args.is_empty() {
             return match &function {
@@ -344,7 +376,7 @@ impl Machine {
         lambda: &Lambda,
         arg: Value,
         span: Option<Span>,
-        update: Option<Thunk>,
+        update: Option<Update>,
     ) -> Result<Flow, Error> {
         let function = &lambda.function;
         let scope = match &function.param {

@@ -41,9 +41,9 @@ pub struct Lowering<'a> {
 
 /// A root directory.
 #[derive(Clone)]
-pub(super) struct Root {
-    pub(super) state: State,
-    pub(super) config: ImageConfig,
+pub(crate) struct Root {
+    pub(crate) state: State,
+    pub(crate) config: ImageConfig,
     /// How many layers it has, as far as it says.
     pub(super) layers: usize,
 }
@@ -154,7 +154,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The root directory that a path which was added is or holds, for a platform.
-    pub(super) fn root(&mut self, path: &StorePath, platform: &Platform) -> Result<Root, LowerError> {
+    pub(crate) fn root(&mut self, path: &StorePath, platform: &Platform) -> Result<Root, LowerError> {
         if let Item::Image { reference } = self.store.item(path)? {
             return self.image(reference, platform);
         }

@@ -1,0 +1,143 @@
+//! From what a build file says to what is asked for: functions get their arguments, sets are entered by attribute
+//! paths, as `nix-build` does. Knows nothing of builds but that a set may have a default.
+
+use lapstrake_sdk::types::Request;
+
+use crate::error::{Error, ErrorKind};
+use crate::eval::code::Param;
+use crate::eval::{Attr, Attrs, Value, Vm};
+use crate::primitives::output;
+use crate::{evaluation, suggest};
+
+/// The arguments of a request.
+pub struct Arguments(Attrs);
+
+impl Arguments {
+    /// Reads the options `arg:NAME` (an expression) and `argstr:NAME` (a string).
+    pub fn of(vm: &Vm, request: &Request) -> Result<Self, Error> {
+        let mut entries = Vec::new();
+        for option in &request.options {
+            let (name, value) = if let Some(name) = option.key.strip_prefix("argstr:") {
+                (name, Value::string(&option.value))
+            } else if let Some(name) = option.key.strip_prefix("arg:") {
+                let file = format!("--arg {name}");
+                (name, evaluation::promise(vm, &file, None, "/", &option.value)?)
+            } else {
+                continue;
+            };
+            entries.push(Attr {
+                name: vm.symbol(name),
+                value,
+                span: None,
+            });
+        }
+        Ok(Self(Attrs::new(entries)))
+    }
+
+    /// Those that a function takes, if it takes named ones.
+    fn for_function(&self, function: &Value) -> Option<Attrs> {
+        let Value::Lambda(lambda) = function else {
+            return None;
+        };
+        let Param::Set(formals) = &lambda.function.param else {
+            return None;
+        };
+        let takes = |attr: &Attr| formals.open || formals.list.iter().any(|formal| formal.name == attr.name);
+        Some(self.0.filter(takes))
+    }
+}
+
+/// The attribute path that a request asks for: the option `attr`, else the target.
+pub fn attribute_path(request: &Request) -> Result<Vec<String>, Error> {
+    let target = request.target.as_deref().filter(|target| !target.is_empty());
+    match request.option("attr").or(target) {
+        Some(text) => split(text),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Splits at dots that are not in quotes.
+fn split(text: &str) -> Result<Vec<String>, Error> {
+    let invalid = || Error::new(ErrorKind::Value, format!("'{text}' is not an attribute path"));
+    let (mut parts, mut part, mut is_quoted) = (Vec::new(), String::new(), false);
+    let mut was_quoted = false;
+    for c in text.chars() {
+        match c {
+            '"' => {
+                is_quoted = !is_quoted;
+                was_quoted = true;
+            }
+            '.' if !is_quoted => {
+                if part.is_empty() && !was_quoted {
+                    return Err(invalid());
+                }
+                parts.push(std::mem::take(&mut part));
+                was_quoted = false;
+            }
+            c => part.push(c),
+        }
+    }
+    if is_quoted || (part.is_empty() && !was_quoted) {
+        return Err(invalid());
+    }
+    parts.push(part);
+    Ok(parts)
+}
+
+/// Calls a function that takes named arguments, and what that gives if it is one.
+pub async fn call(vm: &Vm, value: Value, arguments: &Arguments) -> Result<Value, Error> {
+    let value = vm.force(&value).await?;
+    match arguments.for_function(&value) {
+        Some(attrs) => vm.call(&value, vec![Value::attrs(attrs)]).await,
+        None => Ok(value),
+    }
+}
+
+/// Enters a value by an attribute path.
+pub async fn select(vm: &Vm, value: Value, arguments: &Arguments, path: &[String]) -> Result<Value, Error> {
+    let mut value = call(vm, value, arguments).await?;
+    for (index, name) in path.iter().enumerate() {
+        let found = match &value {
+            Value::Attrs(attrs) => match vm.get(attrs, name) {
+                Some(found) => found,
+                None => {
+                    let message = format!("attribute '{}' missing", path[..=index].join("."));
+                    let error = Error::new(ErrorKind::MissingAttribute, message);
+                    let names = attrs.sorted(vm.symbols());
+                    return Err(suggest::help(error, name, names.iter().map(|(name, _)| &**name)));
+                }
+            },
+            Value::List(list) => {
+                let item = name.parse::<usize>().ok().and_then(|index| list.0.get(index));
+                let message = format!("the list has no element '{name}': it has {}", list.0.len());
+                item.cloned()
+                    .ok_or_else(|| Error::new(ErrorKind::MissingAttribute, message))?
+            }
+            other => {
+                let message = format!("there is no attribute '{name}' in {}", other.type_phrase());
+                return Err(Error::new(ErrorKind::MissingAttribute, message));
+            }
+        };
+        value = call(vm, found, arguments).await?;
+    }
+    Ok(value)
+}
+
+/// Of a set that cannot be built itself its attribute `default`, else its only one that can.
+pub async fn default(vm: &Vm, value: Value) -> Result<Value, Error> {
+    let Value::Attrs(attrs) = &value else {
+        return Ok(value);
+    };
+    if output::can_be_built(vm, &value).await? {
+        return Ok(value);
+    }
+    if let Some(default) = vm.get(attrs, "default") {
+        return vm.force(&default).await;
+    }
+    if attrs.len() == 1
+        && let Some(only) = attrs.iter().next()
+    {
+        return vm.force(&only.value).await;
+    }
+    Ok(value)
+}

@@ -1,0 +1,3 @@
+//! Makes the frontend a component. Knows nothing but that.
+
+lapstrake_sdk::register!(crate::frontend::NixFrontend);

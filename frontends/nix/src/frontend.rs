@@ -1,0 +1,74 @@
+//! The frontend's functions: what a request is answered with. Knows nothing of Wasm; `component.rs` exports it.
+
+use lapstrake_sdk::types::*;
+use lapstrake_sdk::{Frontend, Host, calls};
+
+use crate::run::Run;
+use crate::{lint, outline};
+
+/// The Nix frontend.
+pub struct NixFrontend;
+
+impl Frontend for NixFrontend {
+    fn describe() -> FrontendInfo {
+        let option = |name: &str, description: &str| OptionInfo {
+            name: name.to_owned(),
+            description: description.to_owned(),
+            default_value: None,
+        };
+        let call = |name: &str, description: &str| CallInfo {
+            name: name.to_owned(),
+            description: description.to_owned(),
+        };
+        FrontendInfo {
+            name: "nix".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            file_patterns: ["default.nix", "image.nix", "build.nix", "*.nix"]
+                .map(str::to_owned)
+                .to_vec(),
+            options: vec![
+                option("arg", "an argument of the file's function: an expression"),
+                option("argstr", "an argument of the file's function: a string"),
+                option("attr", "attribute of the file's value, such as images.web"),
+                option("no-cache", "builders run though they ran before"),
+                option(
+                    "image-resolve-mode",
+                    "default, pull (always ask the registry) or local",
+                ),
+            ],
+            roles: Vec::new(),
+            calls: vec![
+                call("lint", "runs the checks"),
+                call("outline", "arguments of the file's function"),
+                call("targets", "attributes that can be built"),
+            ],
+        }
+    }
+
+    fn build(host: &dyn Host, request: Request) -> Result<BuildResult, BuildError> {
+        Run::build(host, &request)
+    }
+
+    fn lint(host: &dyn Host, request: Request) -> Result<Report, BuildError> {
+        lint::lint(host, &request)
+    }
+
+    fn outline(host: &dyn Host, request: Request) -> Result<Outline, BuildError> {
+        outline::outline(&Run::new(host, &request, &request.build_platform)?)
+    }
+
+    fn list_targets(host: &dyn Host, request: Request) -> Result<Vec<TargetInfo>, BuildError> {
+        outline::targets(&Run::new(host, &request, &request.build_platform)?)
+    }
+
+    fn call(host: &dyn Host, name: &str, request: Request) -> Result<CallResult, BuildError> {
+        match name {
+            "lint" | "check" => Self::lint(host, request).map(|report| calls::report(&report)),
+            "outline" => Self::outline(host, request).map(|outline| calls::outline(&outline)),
+            "targets" => Self::list_targets(host, request).map(|targets| calls::targets(&targets)),
+            _ => Err(BuildError::unsupported(format!(
+                "the call `{name}` (the calls are lint, outline and targets)"
+            ))),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! One request on its way: the build file's value, with the arguments and the attribute that the request asks for, and
+//! what is built for it. Knows nothing of what else a frontend answers.
+
+use std::rc::Rc;
+
+use lapstrake_sdk::types::*;
+use lapstrake_sdk::{Graph, Host};
+
+use crate::arguments::{self, Arguments};
+use crate::error::Error;
+use crate::eval::{Value, Vm};
+use crate::evaluation::Evaluation;
+use crate::host_io::HostIo;
+use crate::lower::{Lowering, Options, StorePath};
+use crate::primitives::builds::refused;
+use crate::primitives::{Builds, Surroundings, output};
+use crate::{lint, path, report};
+
+/// An evaluation of a request's build file.
+pub struct Run<'a> {
+    host: &'a dyn Host,
+    /// What is asked for.
+    pub request: &'a Request,
+    /// The evaluation.
+    pub evaluation: Evaluation,
+    platform: Platform,
+    /// What the file says, before any argument.
+    pub file: Value,
+}
+
+impl<'a> Run<'a> {
+    /// Evaluates the build file of a request for a platform, as far as that takes no argument.
+    pub fn new(host: &'a dyn Host, request: &'a Request, platform: &Platform) -> Result<Self, BuildError> {
+        let io = Box::new(HostIo::new(host, request));
+        let evaluation = Evaluation::new(io, &system(platform))
+            .map_err(|error| BuildError::Internal(error.to_string()))?;
+        Builds::of(&evaluation.vm).set(Surroundings {
+            context: request.context.clone(),
+            named_contexts: request.named_contexts.clone(),
+            platform: platform.clone(),
+            resolve_mode: resolve_mode(request),
+            host: Some(host.share()),
+        });
+        let mut run = Self {
+            host,
+            request,
+            evaluation,
+            platform: platform.clone(),
+            file: Value::Null,
+        };
+        let source = request.main_source()?;
+        let base = base(run.vm(), &source.name);
+        let value = run.evaluation.text(&source.name, &base, &source.text);
+        run.file = value.map_err(|error| run.invalid(&error))?;
+        Ok(run)
+    }
+
+    /// The evaluation's tables.
+    pub fn vm(&self) -> &Vm {
+        &self.evaluation.vm
+    }
+
+    /// An error with its places.
+    pub fn invalid(&self, error: &Error) -> BuildError {
+        report::build_error(error, self.vm().sources())
+    }
+
+    /// The value that the request asks for: of a function what it gives for the arguments, of a set the attribute.
+    pub fn value(&self) -> Result<Value, BuildError> {
+        let arguments = Arguments::of(self.vm(), self.request).map_err(|error| self.invalid(&error))?;
+        let path = arguments::attribute_path(self.request).map_err(|error| self.invalid(&error))?;
+        let (vm, file) = (self.vm().clone(), self.file.clone());
+        let value = self
+            .vm()
+            .block_on(async move { arguments::select(&vm, file, &arguments, &path).await });
+        value.map_err(|error| self.invalid(&error))
+    }
+
+    /// The value that is built: the default one of a set of several.
+    pub fn built_value(&self) -> Result<StorePath, BuildError> {
+        let value = self.value()?;
+        let vm = self.vm().clone();
+        let path = self.vm().block_on(async move {
+            let value = arguments::default(&vm, value).await?;
+            output::of(&vm, &value).await
+        });
+        path.map_err(|error| self.invalid(&error))
+    }
+
+    /// Builds for every platform that is asked for.
+    pub fn build(host: &dyn Host, request: &Request) -> Result<BuildResult, BuildError> {
+        let graph = Graph::new();
+        let (mut images, mut warnings) = (Vec::new(), Vec::new());
+        for platform in request.target_platforms() {
+            let run = Run::new(host, request, platform)?;
+            images.push(run.lower(&graph)?);
+            if warnings.is_empty() {
+                warnings = run.warnings();
+            }
+        }
+        Ok(graph.finish(images, warnings))
+    }
+
+    /// What is doubtful in the files of the build context that were read.
+    pub fn warnings(&self) -> Vec<Diagnostic> {
+        let sources = self.vm().sources();
+        let files = 0..sources.files().len() as u32;
+        let own = files.filter(|file| {
+            sources
+                .get(*file)
+                .is_some_and(|source| !source.name.starts_with('<'))
+        });
+        own.flat_map(|file| lint::warnings(sources, file)).collect()
+    }
+
+    fn lower(&self, graph: &Graph) -> Result<BuiltImage, BuildError> {
+        let path = self.built_value()?;
+        let builds: Rc<Builds> = Builds::of(self.vm());
+        let store = builds.store();
+        for file in self.vm().sources().files() {
+            graph.source_file(&file);
+        }
+        let options = Options {
+            no_cache: self.request.option("no-cache").is_some(),
+            resolve_mode: resolve_mode(self.request),
+        };
+        let mut lowering = Lowering::new(&store, graph, self.host, self.platform.clone(), options);
+        let root = lowering.add(std::slice::from_ref(&path));
+        let root = root.and_then(|()| lowering.root(&path, &self.platform));
+        let root = root.map_err(|error| self.invalid(&refused(&error)))?;
+        Ok(BuiltImage::new(root.state.edge(), root.config))
+    }
+}
+
+fn resolve_mode(request: &Request) -> ResolveMode {
+    match request.option("image-resolve-mode") {
+        Some("pull") => ResolveMode::ForcePull,
+        Some("local") => ResolveMode::PreferLocal,
+        _ => ResolveMode::Default,
+    }
+}
+
+/// What Nix calls a platform.
+pub fn system(platform: &Platform) -> String {
+    let architecture = match (platform.architecture.as_str(), platform.cpu_variant.as_deref()) {
+        ("amd64", _) => "x86_64",
+        ("arm64", _) => "aarch64",
+        ("386", _) => "i686",
+        ("arm", Some("v6")) => "armv6l",
+        ("arm", _) => "armv7l",
+        ("ppc64le", _) => "powerpc64le",
+        (other, _) => other,
+    };
+    format!("{architecture}-{}", platform.os)
+}
+
+/// Where relative paths of the build file begin: its folder, if it is one of the build context, else the context.
+fn base(vm: &Vm, name: &str) -> String {
+    let inside = !name.starts_with('/') && name.split('/').all(|part| part != "..");
+    let file = path::canonical(name);
+    let folder = path::parent(&file).to_owned();
+    if !inside || folder == "/" {
+        return "/".to_owned();
+    }
+    match vm.io().file_type(&file) {
+        Ok(Some(_)) => folder,
+        _ => "/".to_owned(),
+    }
+}
