@@ -1,6 +1,7 @@
 //! Values as text, as `nix-instantiate --eval` prints them. Evaluates nothing; see `builtins::control::deep_force`.
 //! Nests no deeper than `MAX_DEPTH`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::rc::Rc;
 
@@ -15,7 +16,7 @@ pub fn print(vm: &Vm, value: &Value) -> String {
     let mut printer = Printer {
         vm,
         out: String::new(),
-        seen: Vec::new(),
+        seen: BTreeSet::new(),
     };
     printer.value(value, 0);
     printer.out
@@ -24,8 +25,8 @@ pub fn print(vm: &Vm, value: &Value) -> String {
 struct Printer<'a> {
     vm: &'a Vm,
     out: String,
-    /// The sets and lists around what is being printed.
-    seen: Vec<*const ()>,
+    /// The sets and lists that were printed: one that comes again is not, as in Nix.
+    seen: BTreeSet<*const ()>,
 }
 
 impl Printer<'_> {
@@ -40,26 +41,23 @@ impl Printer<'_> {
             Value::List(_) | Value::Attrs(_) if depth >= MAX_DEPTH => self.out.push_str("..."),
             Value::List(list) => {
                 let address = Rc::as_ptr(&list).cast();
-                if !list.0.is_empty() && self.seen.contains(&address) {
+                if !list.0.is_empty() && !self.seen.insert(address) {
                     self.out.push_str("«repeated»");
                     return;
                 }
-                self.seen.push(address);
                 self.out.push_str("[ ");
                 for item in &list.0 {
                     self.value(item, depth + 1);
                     self.out.push(' ');
                 }
                 self.out.push(']');
-                self.seen.pop();
             }
             Value::Attrs(attrs) => {
                 let address = Rc::as_ptr(&attrs).cast();
-                if !attrs.is_empty() && self.seen.contains(&address) {
+                if !attrs.is_empty() && !self.seen.insert(address) {
                     self.out.push_str("«repeated»");
                     return;
                 }
-                self.seen.push(address);
                 self.out.push_str("{ ");
                 for (name, attr) in attrs.sorted(self.vm.symbols()) {
                     self.out.push_str(&attribute_name(&name));
@@ -68,7 +66,6 @@ impl Printer<'_> {
                     self.out.push_str("; ");
                 }
                 self.out.push('}');
-                self.seen.pop();
             }
             Value::Lambda(_) => self.out.push_str("<LAMBDA>"),
             Value::Builtin(partial) if partial.args.is_empty() => self.out.push_str("<PRIMOP>"),
