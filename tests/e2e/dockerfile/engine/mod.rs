@@ -4,7 +4,6 @@
 //! The context is an archive by HTTP: a local one's op names a session, so that no two builds have the same.
 
 mod digests;
-mod saved;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,8 +14,8 @@ use lapstrake_tests::web::{Page, Web};
 use lapstrake_tests::{Place, base, is_root, skip};
 use serde_json::Value;
 
-use self::saved::Saved;
 use self::table::{Scenario, TABLE};
+use super::saved::{self, Saved};
 
 /// Both programs and what they build from.
 struct Both {
@@ -105,7 +104,8 @@ impl Both {
             .chain(ours.files.keys())
             .collect::<BTreeSet<_>>()
         {
-            let (theirs, ours) = (theirs.files.get(path), ours.files.get(path));
+            let what = |saved: &Saved| saved.files.get(path).map(|file| file.what.clone());
+            let (theirs, ours) = (what(&theirs), what(&ours));
             if theirs != ours {
                 found.push(format!("file {path}\n  theirs: {theirs:?}\n  ours:   {ours:?}"));
             }

@@ -115,8 +115,9 @@ pub const TABLE: &[Scenario] = &[
     ),
     since(
         "copy-owner",
-        "FROM BASE\nCOPY --chown=user a.txt /1\nCOPY --chown=user:extra dir /2\nCOPY --chown=5 a.txt /3/\nCOPY --chown=5:6 a.txt /home/\nCOPY --chown=:7 a.txt /4\nARG W=9\nCOPY --chown=$W:$W --chmod=0640 a.txt /5\n",
+        "FROM BASE\nRUN echo app:x:1234:1235::/:/bin/sh >> /etc/passwd\nCOPY --chown=app a.txt /0\nCOPY --chown=user a.txt /1\nCOPY --chown=user:extra dir /2\nCOPY --chown=5 a.txt /3/\nCOPY --chown=5:6 a.txt /home/\nCOPY --chown=:7 a.txt /4\nARG W=9\nCOPY --chown=$W:$W --chmod=0640 a.txt /5\n",
         &[
+            ("COPY a.txt /0 # buildkit", "COPY --chown=app a.txt /0 # buildkit"),
             (
                 "COPY a.txt /1 # buildkit",
                 "COPY --chown=user a.txt /1 # buildkit",

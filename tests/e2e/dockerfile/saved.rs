@@ -1,4 +1,5 @@
 //! Reads what `docker save` and `type=docker` write: an image's configuration, and its files as a container would see them.
+//! Needs no privilege, whoever the files belong to.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -13,8 +14,51 @@ pub struct Saved {
     pub config: Value,
     /// How many layers it has.
     pub layers: usize,
-    /// Its files by path: type, mode, owner, and the target of a link or the digest of the content.
-    pub files: BTreeMap<String, String>,
+    /// Its files by path.
+    pub files: BTreeMap<String, File>,
+}
+
+/// A file of an image.
+#[derive(Debug, Clone)]
+pub struct File {
+    /// Type, mode, owner, and the target of a link or the digest of the content.
+    pub what: String,
+    /// Its content.
+    pub data: Vec<u8>,
+    /// Seconds since 1970.
+    pub modified: u64,
+}
+
+impl Saved {
+    /// Type, mode, owner and target of a file, such as `Regular 644 0:0`; `-`: it is not there.
+    pub fn what(&self, path: &str) -> &str {
+        let Some(file) = self.files.get(path) else {
+            return "-";
+        };
+        file.what.split(" sha256:").next().unwrap_or_default().trim_end()
+    }
+
+    /// Content of a file.
+    #[track_caller]
+    pub fn text(&self, path: &str) -> &str {
+        let file = self
+            .files
+            .get(path)
+            .unwrap_or_else(|| panic!("there is no {path}"));
+        std::str::from_utf8(&file.data).unwrap()
+    }
+
+    /// Names of what is in a directory, sorted.
+    pub fn names(&self, folder: &str) -> Vec<&str> {
+        let names = self.files.keys().filter_map(|path| {
+            let rest = match folder {
+                "" => Some(path.as_str()),
+                folder => path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')),
+            };
+            rest.filter(|rest| !rest.contains('/'))
+        });
+        names.collect()
+    }
 }
 
 /// Reads all images of an archive, by their first name.
@@ -71,7 +115,7 @@ fn uncompressed(data: Vec<u8>) -> Vec<u8> {
 }
 
 /// Puts a layer over files (OCI image specification, layer.md).
-fn apply(layer: &[u8], files: &mut BTreeMap<String, String>) {
+fn apply(layer: &[u8], files: &mut BTreeMap<String, File>) {
     let below = |folder: &str, path: &str| {
         path.strip_prefix(folder)
             .is_some_and(|rest| rest.starts_with('/'))
@@ -111,6 +155,8 @@ fn apply(layer: &[u8], files: &mut BTreeMap<String, String>) {
         if !kind.is_dir() {
             files.retain(|old, _| !below(&path, old));
         }
-        files.insert(path, format!("{kind:?} {mode:o} {user}:{group} {content}"));
+        let modified = header.mtime().unwrap_or(0);
+        let what = format!("{kind:?} {mode:o} {user}:{group} {content}");
+        files.insert(path, File { what, data, modified });
     }
 }
