@@ -20,6 +20,11 @@ demo: $(LAPSTRAKE)
 	@sh tests/install.sh demo
 	@sh examples/demo.sh $(LAPSTRAKE)
 
+# Twenty Dockerfiles for real, with bases made here: needs the network and some minutes.
+examples: $(LAPSTRAKE)
+	@sh tests/install.sh demo
+	@sh examples/dockerfiles/build.sh $(LAPSTRAKE)
+
 # The tests need the program too; `cargo test` builds it, with the same dependencies.
 test: lint
 	@sh tests/install.sh test

@@ -57,8 +57,8 @@ impl Extension<'_> {
     }
 }
 
-/// Replaces an instruction, or says what is wrong with it.
-type Replace<'a> = dyn FnMut(&Extension<'_>) -> Result<Replacement, Diagnostic> + 'a;
+/// Replaces an instruction, or says all that is wrong with it.
+type Replace<'a> = dyn FnMut(&Extension<'_>) -> Result<Replacement, Vec<Diagnostic>> + 'a;
 
 impl Document {
     /// Takes the request's file as it is.
@@ -220,7 +220,7 @@ impl Expansion<'_> {
                 };
                 self.map.write(&format!("{text}{end}"), file, line.line.span);
             }
-            Err(diagnostic) => self.found.push(diagnostic),
+            Err(diagnostics) => self.found.extend(diagnostics),
         }
     }
 }

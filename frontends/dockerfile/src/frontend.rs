@@ -15,6 +15,7 @@ use crate::outline;
 use crate::parse;
 use crate::report;
 use crate::stages::{self, Dockerfile};
+use crate::unused;
 
 /// The Dockerfile frontend.
 pub struct DockerfileFrontend;
@@ -103,7 +104,10 @@ impl DockerfileFrontend {
     pub fn build_document(host: &dyn Host, document: &Document) -> Result<BuildResult, BuildError> {
         let mut run = Run::new(document);
         let lowered = run.lower(host, false)?;
-        let warnings = run.finish()?;
+        let unused = unused::build_args(&document.request, &run.file);
+        let mut warnings = run.finish()?;
+        // Not among the checks: it is about the command line, and `error=true` is not.
+        warnings.extend(unused);
         let graph = Graph::new();
         document.files().iter().for_each(|source| {
             graph.source_file(source);

@@ -23,6 +23,7 @@ pub mod span;
 pub mod stages;
 pub mod suggest;
 pub mod syntax;
+pub mod unused;
 
 pub use document::{Document, Extension, Replacement};
 pub use frontend::DockerfileFrontend;

@@ -297,6 +297,10 @@ impl Error {
             Self::Project(error) => return error.hint(),
             Self::Trust { source, .. } => source.hint(),
             Self::Frontend(failure) => return failure.hint.map(str::to_owned),
+            Self::UnknownCall { name, known, .. } => {
+                let near = suggest::closest(name, known.iter().map(String::as_str))?;
+                return Some(format!("did you mean {near:?}?"));
+            }
             Self::NoSuchStep { near: Some(near), .. } => return Some(format!("did you mean {near:?}?")),
             Self::SeveralSteps { .. } => "say more of the name, or the beginning of the digest",
             Self::History(HistoryError::Unresolved(Unresolved::Unknown { near: None, .. })) => {

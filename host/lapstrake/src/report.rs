@@ -90,7 +90,7 @@ pub fn excerpt(out: &mut String, range: &SourceRange, sources: &[SourceFile]) {
 }
 
 /// Text of others without what a terminal would obey, and without credentials.
-fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     // Carets stand below it.
     credentials::mask(text)
         .chars()

@@ -1,4 +1,5 @@
 //! The tests of examples/frontends/hello, without compiling a second workspace for them.
+#![allow(clippy::unwrap_used)]
 
 extern crate self as hello_frontend;
 

@@ -57,7 +57,7 @@ fn document(host: &dyn Host, request: Request) -> Result<Document, BuildError> {
                 language: "dockerfile".into(),
                 text,
             })),
-            Ok(Err(error)) => Err(unreadable(include, &path, &error)),
+            Ok(Err(error)) => Err(vec![unreadable(include, &path, &error)]),
             // Nothing can be read at all: that is not this line's fault.
             Err(error) => {
                 failure.get_or_insert(error);
@@ -72,13 +72,14 @@ fn document(host: &dyn Host, request: Request) -> Result<Document, BuildError> {
 }
 
 /// Reads the argument: one path, inside of the context, of a file that does not lead here already.
-fn path(include: &Extension<'_>) -> Result<String, Diagnostic> {
+fn path(include: &Extension<'_>) -> Result<String, Vec<Diagnostic>> {
+    let wrong = |message: String, help: &str| Err(vec![include.error("InvalidInclude", message).help(help)]);
     let mut words = include.arguments.split_whitespace();
     let (Some(word), None) = (words.next(), words.next()) else {
-        let message = "INCLUDE needs one file";
-        return Err(include
-            .error("InvalidInclude", message)
-            .help("write `INCLUDE path`, one instruction for each file"));
+        return wrong(
+            "INCLUDE needs one file".into(),
+            "write `INCLUDE path`, one instruction for each file",
+        );
     };
     let mut parts = Vec::new();
     for part in word.split('/') {
@@ -86,9 +87,7 @@ fn path(include: &Extension<'_>) -> Result<String, Diagnostic> {
             "" | "." => {}
             ".." if parts.pop().is_none() => {
                 let message = format!("`{word}` is outside of the context");
-                return Err(include
-                    .error("InvalidInclude", message)
-                    .help("paths count from the top of the context"));
+                return wrong(message, "paths count from the top of the context");
             }
             ".." => {}
             part => parts.push(part),
@@ -97,9 +96,8 @@ fn path(include: &Extension<'_>) -> Result<String, Diagnostic> {
     let path = parts.join("/");
     if include.files.contains(&path.as_str()) {
         let chain = [include.files.as_slice(), &[path.as_str()]].concat().join(" -> ");
-        return Err(include
-            .error("IncludeCycle", format!("`{path}` includes itself: {chain}"))
-            .help("move what both need into a third file"));
+        let error = include.error("IncludeCycle", format!("`{path}` includes itself: {chain}"));
+        return Err(vec![error.help("move what both need into a third file")]);
     }
     Ok(path)
 }

@@ -343,7 +343,7 @@ impl Plan {
         self.nodes[index].steps.splice(0..0, steps);
     }
 
-    /// Returns "did you mean", where a stage has nearly the name.
+    /// Returns "did you mean", where a stage or a named context has nearly the name.
     pub fn near_stage(&self, name: &str) -> Option<String> {
         let names: BTreeSet<&str> = self
             .nodes
@@ -351,7 +351,11 @@ impl Plan {
             .map(|node| node.name.as_str())
             .filter(|n| !n.is_empty())
             .collect();
-        lapstrake_sdk::did_you_mean(name, names).map(|near| format!("did you mean the stage `{near}`?"))
+        if let Some(near) = lapstrake_sdk::did_you_mean(name, names) {
+            return Some(format!("did you mean the stage `{near}`?"));
+        }
+        let contexts: BTreeSet<&str> = self.contexts.keys().map(String::as_str).collect();
+        lapstrake_sdk::did_you_mean(name, contexts).map(|near| format!("did you mean the context `{near}`?"))
     }
 }
 

@@ -205,11 +205,14 @@ fn build(words: BuildWords, place: &Place) -> Result<(), Failure> {
         mode = Mode::Quiet;
     }
     let call = if words.check {
-        Some("check".to_owned())
+        Some("check")
     } else {
-        words.call.clone()
+        words.call.as_deref()
     };
-    let call = call.filter(|what| what != "build");
+    let call = call.map(answers::Asked::parse).transpose();
+    let call = call
+        .map_err(|text| Failure::Usage(format!("--call: {text}")))?
+        .flatten();
     let (format, quiet) = (words.format, words.quiet);
     let timings = words.timings.clone();
     let (iidfile, metadata_file) = (words.iidfile.clone(), words.metadata_file.clone());
@@ -219,10 +222,10 @@ fn build(words: BuildWords, place: &Place) -> Result<(), Failure> {
             "--progress rawjson and an output to standard output do not go together".to_owned(),
         ));
     }
-    if let Some(what) = call {
+    if let Some(asked) = call {
         let engine = place.engine(&config)?;
-        let answer = with_display(Mode::Quiet, |client| engine.call(&what, &options, client))?;
-        return answers::print(&answer, format);
+        let answer = with_display(Mode::Quiet, |client| engine.call(&asked.what, &options, client))?;
+        return answers::print(&answer, &asked, format);
     }
     let outputless = options.outputs.is_empty();
     let outcome = repair::until_sound(

@@ -189,7 +189,8 @@ pub struct BuildWords {
     #[arg(long, value_name = "ENTITLEMENT")]
     pub allow: Vec<String>,
 
-    /// What to ask of the frontend: build, check, outline, targets, describe, or a name it knows
+    /// What to ask of the frontend: build, check, outline, targets, describe, or a name it knows; also
+    /// WHAT,format=json and check,ignorestatus=true
     #[arg(long, value_name = "WHAT")]
     pub call: Option<String>,
 

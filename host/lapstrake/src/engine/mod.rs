@@ -250,7 +250,7 @@ impl Engine {
             "targets" => frontend
                 .list_targets(request, asked, limits, &cancel)
                 .map(Answer::Targets),
-            "describe" => frontend.describe(limits, &cancel).map(Answer::Describe),
+            "describe" | "subrequests.describe" => frontend.describe(limits, &cancel).map(Answer::Describe),
             name => {
                 let info = frontend
                     .describe(limits, &cancel)
