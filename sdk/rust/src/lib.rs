@@ -14,6 +14,7 @@ mod host;
 mod imports;
 pub mod path;
 mod platform;
+mod rewrite;
 pub mod testing;
 mod text;
 pub mod types;
@@ -27,4 +28,5 @@ pub use host::{Host, Reference};
 #[cfg(target_family = "wasm")]
 pub use imports::Imports;
 pub use platform::InvalidPlatform;
+pub use rewrite::Rewriting;
 pub use text::{LineIndex, did_you_mean};

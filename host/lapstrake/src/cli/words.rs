@@ -122,7 +122,8 @@ pub struct SharedWords {
     #[command(flatten)]
     pub limits: LimitWords,
 
-    /// Frontend to use instead of the syntax line's: a built-in name or a component's file
+    /// Frontend to use instead of the syntax line's: a built-in name or a component's file, or several in a row:
+    /// './include.wasm | dockerfile | ./mirror.wasm HOST'
     #[arg(long, value_name = "REF")]
     pub frontend: Option<String>,
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lapstrake_frontend::{
-    Cancel, ContextSource, Frontend, FrontendError, FrontendSource, Gateway, Limits, NamedContext, Request,
-    Speaker, resolve, results::Results, syntax,
+    Cancel, Chain, ContextSource, Frontend, FrontendError, FrontendSource, Gateway, Limits, Link,
+    NamedContext, Request, Speaker, resolve, results::Results, syntax,
 };
 use lapstrake_llb::{Digest, OciLayoutSource, SourceFile, SourceRange, Timestamp};
 use lapstrake_store::Store;
@@ -21,15 +21,15 @@ use super::gateway::Failures;
 use super::{Engine, remote};
 
 /// The frontend of a build file without a syntax line.
-const DEFAULT_FRONTEND: &str = "docker/dockerfile:1";
+pub(super) const DEFAULT_FRONTEND: &str = "docker/dockerfile:1";
 /// Local source that holds the build's own files.
 pub(super) const CONTEXT: &str = "context";
 /// Kind of the store's values that hold what frontends answered.
 const RESULTS: &str = "frontend-result";
 
-/// A frontend that is ready to be asked.
+/// Frontends that are ready to be asked.
 pub(super) struct Prepared {
-    pub(super) frontend: Frontend,
+    pub(super) frontend: Chain,
     pub(super) request: Request,
     pub(super) limits: Limits,
     /// Where the build file names the frontend.
@@ -50,48 +50,86 @@ impl Prepared {
     }
 }
 
-/// Finds the frontend of a build file and what to ask it.
-pub(super) fn prepare(engine: &Engine, options: &CompileOptions, loaded: Loaded) -> Result<Prepared, Error> {
+/// Finds the frontends of a build file and what to ask it.
+pub(super) fn prepare(
+    engine: &Engine,
+    options: &CompileOptions,
+    loaded: Loaded,
+    cancel: &Cancel,
+) -> Result<Prepared, Error> {
     let build_arg = |name: &str| {
         let found = options.build_args.iter().rev().find(|(key, _)| key == name);
         found
             .map(|(_, value)| value.clone())
             .filter(|value| !value.is_empty())
     };
-    let line = syntax::detect(loaded.file.text.as_bytes());
     let context = match &options.context {
         Context::Directory(path) | Context::Unpacked(path) => Some(path.as_path()),
         Context::Empty | Context::Stdin | Context::Git(_) | Context::Http(_) => None,
     };
-    let mut arguments = String::new();
-    let (reference, place, said) = if let Some(reference) = &options.frontend {
-        (reference.clone(), None, true)
-    } else if let Some(reference) = build_arg("BUILDKIT_SYNTAX") {
-        (reference, None, true)
-    } else if let Some(line) = line {
-        arguments = line.arguments;
-        (line.reference, Some((loaded.file.clone(), line.range)), false)
-    } else {
-        (DEFAULT_FRONTEND.to_owned(), None, false)
+    let said = options.frontend.clone().or_else(|| build_arg("BUILDKIT_SYNTAX"));
+    let is_said = said.is_some();
+    let line = match said {
+        Some(text) => syntax::said(&text),
+        None => {
+            let line = syntax::detect(loaded.file.text.as_bytes());
+            line.unwrap_or_else(|| syntax::said(DEFAULT_FRONTEND))
+        }
     };
-    let here = Path::new(".");
-    let speaker = if said {
-        Speaker::Person(here)
+    let is_written = !is_said && syntax::detect(loaded.file.text.as_bytes()).is_some();
+    let speaker = if is_said {
+        Speaker::Person(Path::new("."))
     } else {
         Speaker::BuildFile(context)
     };
-    let source = resolve(&reference, speaker).map_err(|source| Error::Resolve {
-        place: place.clone().map(Box::new),
-        source,
-    })?;
-    let frontend = load(engine, &source, &reference, place.clone())?;
-    let request = request(options, loaded, arguments)?;
+    let mut links = Vec::new();
+    for link in std::iter::once(&line).chain(&line.then) {
+        let place = is_written.then(|| (loaded.file.clone(), link.range));
+        links.push(Link {
+            frontend: Arc::new(find(engine, &link.reference, speaker, place)?),
+            arguments: link.arguments.clone(),
+        });
+    }
+    let last = line.then.last().map_or(line.range.stop, |link| link.range.stop);
+    let range = SourceRange {
+        stop: last,
+        ..line.range
+    };
+    let place = is_written.then(|| (loaded.file.clone(), range));
+    let limits = limits(&options.limits);
+    let frontend =
+        Chain::new(links, &limits, cancel).map_err(|source| failed(source, &line.reference, &place))?;
+    let request = request(options, loaded)?;
     Ok(Prepared {
         frontend,
         request,
-        limits: limits(&options.limits),
+        limits,
         place,
     })
+}
+
+/// Finds and loads the frontend that a reference names; `place` is where.
+fn find(
+    engine: &Engine,
+    reference: &str,
+    speaker: Speaker<'_>,
+    place: Option<(SourceFile, SourceRange)>,
+) -> Result<Frontend, Error> {
+    let source = resolve(reference, speaker).map_err(|source| Error::Resolve {
+        place: place.clone().map(Box::new),
+        source,
+    })?;
+    load(engine, &source, reference, place)
+}
+
+fn failed(source: FrontendError, frontend: &str, place: &Option<(SourceFile, SourceRange)>) -> Error {
+    Error::Frontend(Box::new(FrontendFailure {
+        source,
+        frontend: frontend.to_owned(),
+        place: place.clone(),
+        environment: false,
+        hint: None,
+    }))
 }
 
 fn load(
@@ -100,18 +138,11 @@ fn load(
     reference: &str,
     place: Option<(SourceFile, SourceRange)>,
 ) -> Result<Frontend, Error> {
-    engine.frontends.load(source).map_err(|source| {
-        Error::Frontend(Box::new(FrontendFailure {
-            source,
-            frontend: reference.to_owned(),
-            place,
-            environment: false,
-            hint: None,
-        }))
-    })
+    let frontend = engine.frontends.load(source);
+    frontend.map_err(|source| failed(source, reference, &place))
 }
 
-fn limits(limits: &FrontendLimits) -> Limits {
+pub(super) fn limits(limits: &FrontendLimits) -> Limits {
     let default = Limits::default();
     Limits {
         memory: limits.memory.unwrap_or(default.memory),
@@ -121,7 +152,7 @@ fn limits(limits: &FrontendLimits) -> Limits {
     }
 }
 
-fn request(options: &CompileOptions, loaded: Loaded, arguments: String) -> Result<Request, Error> {
+fn request(options: &CompileOptions, loaded: Loaded) -> Result<Request, Error> {
     let named_contexts = options.named_contexts.iter().map(|(name, source)| NamedContext {
         name: name.clone(),
         source: match source {
@@ -140,9 +171,6 @@ fn request(options: &CompileOptions, loaded: Loaded, arguments: String) -> Resul
     let mut frontend_options = options.frontend_options.clone();
     if let Some(name) = loaded.name {
         frontend_options.push(("filename".to_owned(), name));
-    }
-    if !arguments.is_empty() {
-        frontend_options.push(("cmdline".to_owned(), arguments));
     }
     let epoch = options
         .build_args
