@@ -71,8 +71,25 @@ pub enum FrontendError {
         source: Cause,
     },
 
-    /// Made for another contract.
-    #[error("{frontend} was made for lapstrake:frontend@{found}; this lapstrake speaks {speaks}")]
+    /// Made for a later contract.
+    #[error(
+        "{frontend} needs lapstrake >= {needs}: it was made for lapstrake:frontend@{found}, this lapstrake speaks {speaks}"
+    )]
+    NeedsLater {
+        /// Which.
+        frontend: String,
+        /// The version that it wants.
+        found: String,
+        /// The first lapstrake that speaks it.
+        needs: String,
+        /// The versions that are there.
+        speaks: &'static str,
+    },
+
+    /// Made for a contract that is no more.
+    #[error(
+        "{frontend} was made for lapstrake:frontend@{found}; this lapstrake speaks {speaks}; make it again with a newer SDK"
+    )]
     OtherVersion {
         /// Which.
         frontend: String,
@@ -84,8 +101,9 @@ pub enum FrontendError {
 
     /// Made for a later version of this contract, and uses what came with it.
     #[error(
-        "{frontend} needs a newer lapstrake: it was made for lapstrake:frontend@{found}, this one has {has} and \
-         lacks {}", missing.join(", ")
+        "{frontend} needs {}: it was made for lapstrake:frontend@{found}, this one has {has} and lacks {}",
+        if found == has { "a newer lapstrake".to_owned() } else { format!("lapstrake >= {found}") },
+        missing.join(", ")
     )]
     NeedsNewer {
         /// Which.
@@ -139,6 +157,29 @@ pub enum FrontendError {
         frontend: String,
         /// The function.
         function: &'static str,
+    },
+
+    /// A chain in which not exactly one frontend builds.
+    #[error(
+        "{} of the frontends {} {}: exactly one of them reads the build file, the others rewrite what it reads or makes",
+        if *builders == 0 { "none" } else { "more than one" },
+        names.join(" | "),
+        if *builders == 0 { "builds" } else { "build" },
+    )]
+    Chain {
+        /// The chain.
+        names: Vec<String>,
+        /// How many build.
+        builders: usize,
+    },
+
+    /// A frontend that changes sources, behind the one that reads them.
+    #[error("{frontend} rewrites sources, so it stands before what reads them: {frontend} | {builder}")]
+    TooLate {
+        /// Which.
+        frontend: String,
+        /// The one that reads them.
+        builder: String,
     },
 
     /// The guest crashed.

@@ -5,26 +5,29 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use lapstrake_llb::{Digest, Report};
+use lapstrake_llb::{Digest, Position, Report};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentNamedList, Lift, Linker, Lower};
 
 use crate::bindings::exports::lapstrake::frontend::frontend as wit;
-use crate::bindings::lapstrake::frontend::diagnostics;
+use crate::bindings::lapstrake::frontend::{diagnostics, llb, requests};
 use crate::builtin::{self, BuiltIn};
 use crate::call::{Caller, Prepared};
+use crate::chain::Asking;
 use crate::compiled::CompiledCache;
 use crate::convert::Checked;
 use crate::engine_config;
-use crate::error::FrontendError;
-use crate::gateway::{Gateway, NoGateway};
+use crate::error::{FrontendError, ResultProblem};
+use crate::gateway::{Gateway, ImageRequest, NoGateway};
 use crate::host::{self, State};
 use crate::inspect::{self, Inspection};
 use crate::limits::Limits;
 use crate::precompiled::CodeMemory;
-use crate::request::{BuildResult, CallResult, FrontendInfo, Outline, Request, TargetInfo};
+use crate::request::{
+    BuildResult, CallResult, Completion, FrontendInfo, Hover, Outline, Request, Rewritten, TargetInfo,
+};
 use crate::resolve::FrontendSource;
 use crate::watch::Cancel;
 use crate::world;
@@ -222,6 +225,103 @@ impl Frontend {
         let params = (name.to_owned(), wit::Request::from(request.clone()));
         let answer: Result<wit::CallResult, wit::BuildError> =
             self.call("call", params, gateway, limits, cancel)?;
+        self.answer(answer, limits)
+    }
+
+    /// Says what could stand at a position of one of the request's sources.
+    pub fn completions(
+        &self,
+        request: &Request,
+        (file, at): (u32, Position),
+        asking: &Asking<'_>,
+    ) -> Result<Vec<Completion>, FrontendError> {
+        let params = (
+            requests::Request::from(request.clone()),
+            file,
+            llb::Position::from(at),
+        );
+        let answer: Result<Vec<wit::Completion>, requests::BuildError> = self.call(
+            "completions",
+            params,
+            Arc::clone(&asking.gateway),
+            asking.limits,
+            asking.cancel,
+        )?;
+        self.answer(answer, asking.limits)
+    }
+
+    /// Says what is known of a position of one of the request's sources.
+    pub fn hover(
+        &self,
+        request: &Request,
+        (file, at): (u32, Position),
+        asking: &Asking<'_>,
+    ) -> Result<Option<Hover>, FrontendError> {
+        let params = (
+            requests::Request::from(request.clone()),
+            file,
+            llb::Position::from(at),
+        );
+        let answer: Result<Option<wit::Hover>, requests::BuildError> = self.call(
+            "get-hover",
+            params,
+            Arc::clone(&asking.gateway),
+            asking.limits,
+            asking.cancel,
+        )?;
+        self.answer(answer, asking.limits)
+    }
+
+    /// Gives the main source as the next frontend of a chain is to read it.
+    pub fn rewrite_sources(
+        &self,
+        request: &Request,
+        gateway: Arc<dyn Gateway>,
+        limits: &Limits,
+        cancel: &Cancel,
+    ) -> Result<Rewritten, FrontendError> {
+        self.ask::<wit::Rewritten, _>("rewrite-sources", request, gateway, limits, cancel)
+    }
+
+    /// Gives the images that shall be used instead, in order.
+    pub fn rewrite_images(
+        &self,
+        request: &Request,
+        images: Vec<ImageRequest>,
+        gateway: Arc<dyn Gateway>,
+        limits: &Limits,
+        cancel: &Cancel,
+    ) -> Result<Vec<ImageRequest>, FrontendError> {
+        let asked = images.len();
+        let images: Vec<requests::ImageRequest> = images.into_iter().map(Into::into).collect();
+        let params = (requests::Request::from(request.clone()), images);
+        let answer: Result<Vec<requests::ImageRequest>, requests::BuildError> =
+            self.call("rewrite-images", params, gateway, limits, cancel)?;
+        let images: Vec<ImageRequest> = self.answer(answer, limits)?;
+        match images.len() {
+            got if got == asked => Ok(images),
+            got => Err(FrontendError::InvalidResult {
+                frontend: self.name.clone(),
+                problem: ResultProblem::Images { asked, got },
+            }),
+        }
+    }
+
+    /// Changes what another frontend made.
+    pub fn rewrite_result(
+        &self,
+        request: &Request,
+        built: BuildResult,
+        gateway: Arc<dyn Gateway>,
+        limits: &Limits,
+        cancel: &Cancel,
+    ) -> Result<BuildResult, FrontendError> {
+        let params = (
+            requests::Request::from(request.clone()),
+            requests::BuildResult::from(built),
+        );
+        let answer: Result<requests::BuildResult, requests::BuildError> =
+            self.call("rewrite-result", params, gateway, limits, cancel)?;
         self.answer(answer, limits)
     }
 

@@ -11,6 +11,7 @@
 mod bindings;
 mod builtin;
 mod call;
+mod chain;
 mod compiled;
 mod convert;
 mod engine_config;
@@ -18,9 +19,11 @@ mod error;
 mod frontends;
 mod gateway;
 mod host;
+mod images;
 mod inspect;
 mod known;
 mod limits;
+mod origins;
 mod precompiled;
 mod request;
 mod resolve;
@@ -31,6 +34,7 @@ mod watch;
 mod world;
 
 pub use builtin::{BuiltIn, built_in};
+pub use chain::{Asking, Chain, Link};
 pub use error::*;
 pub use frontends::{Frontend, Frontends};
 pub use gateway::*;

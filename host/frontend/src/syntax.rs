@@ -14,6 +14,20 @@ pub struct SyntaxLine {
     pub arguments: String,
     /// Where the reference is, in file 0.
     pub range: SourceRange,
+    /// The frontends after it in a chain, `a | b`; these have no others.
+    pub then: Vec<SyntaxLine>,
+}
+
+/// What a person says instead of a syntax line: the same, but the path of a component may hold spaces.
+pub fn said(text: &str) -> SyntaxLine {
+    let start = Position { line: 1, column: 1 };
+    links(text, start, |link| {
+        if link.ends_with(".wasm") {
+            (link, "")
+        } else {
+            split_link(link)
+        }
+    })
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -112,16 +126,39 @@ fn json(text: &[u8], first_line: u32) -> Option<SyntaxLine> {
 }
 
 fn syntax_line(value: &str, start: Position) -> SyntaxLine {
-    let (reference, arguments) = value.split_once(' ').unwrap_or((value, ""));
-    let stop = Position {
-        column: start.column + reference.len() as u32,
-        ..start
+    links(value, start, split_link)
+}
+
+fn split_link(link: &str) -> (&str, &str) {
+    link.split_once(' ').unwrap_or((link, ""))
+}
+
+/// The frontends of a chain.
+fn links(value: &str, start: Position, split: impl Fn(&str) -> (&str, &str)) -> SyntaxLine {
+    let link = |part: &str| {
+        let text = part.trim_ascii();
+        let (reference, arguments) = split(text);
+        let column = start.column + offset(value.as_bytes(), text.as_bytes()) as u32;
+        let stop = column + reference.len() as u32;
+        SyntaxLine {
+            reference: reference.to_owned(),
+            arguments: arguments.trim_ascii().to_owned(),
+            range: SourceRange {
+                file: 0,
+                start: Position { column, ..start },
+                stop: Position {
+                    column: stop,
+                    ..start
+                },
+            },
+            then: Vec::new(),
+        }
     };
-    SyntaxLine {
-        reference: reference.to_owned(),
-        arguments: arguments.trim_ascii().to_owned(),
-        range: SourceRange { file: 0, start, stop },
-    }
+    let mut parts = value.split('|').map(link);
+    // A split has always a first part.
+    let mut first = parts.next().unwrap_or_else(|| link(value));
+    first.then = parts.collect();
+    first
 }
 
 /// Where `part`, a slice of `whole`, starts in it.
@@ -168,6 +205,30 @@ mod tests {
         assert_eq!(
             found("# escape=`\n# check=skip=all\n# syntax=a"),
             expected("a", "", 3, 10, 11)
+        );
+    }
+
+    #[test]
+    fn finds_chains() {
+        let first = detect(b"# syntax=a/inc:1 x=1 |  docker/dockerfile:1| m\nFROM x").unwrap();
+        let all: Vec<_> = std::iter::once(&first)
+            .chain(&first.then)
+            .map(|link| {
+                let range = (link.range.start.column, link.range.stop.column);
+                (link.reference.as_str(), link.arguments.as_str(), range)
+            })
+            .collect();
+        let expected = [
+            ("a/inc:1", "x=1", (10, 17)),
+            ("docker/dockerfile:1", "", (25, 44)),
+            ("m", "", (46, 47)),
+        ];
+        assert_eq!(all, expected);
+        let said = said("./my own.wasm | b c");
+        assert_eq!(said.reference, "./my own.wasm");
+        assert_eq!(
+            (said.then[0].reference.as_str(), said.then[0].arguments.as_str()),
+            ("b", "c")
         );
     }
 

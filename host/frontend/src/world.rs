@@ -105,10 +105,22 @@ pub(crate) fn check(engine: &Engine, component: &Component, frontend: &str) -> R
 
     let frontend = frontend.to_owned();
     if let Some(other) = versions.iter().find(|version| !version.is_spoken()) {
-        return Err(FrontendError::OtherVersion {
-            frontend,
-            found: other.text.clone(),
-            speaks: SPEAKS,
+        let (found, speaks) = (other.text.clone(), SPEAKS);
+        return Err(if other.numbers > Version::parse(CONTRACT).numbers {
+            let [major, minor, _] = other.numbers;
+            let needs = format!("{major}.{minor}");
+            FrontendError::NeedsLater {
+                frontend,
+                found,
+                needs,
+                speaks,
+            }
+        } else {
+            FrontendError::OtherVersion {
+                frontend,
+                found,
+                speaks,
+            }
         });
     }
     let version = versions.into_iter().max_by_key(|version| version.numbers);
@@ -215,6 +227,21 @@ mod tests {
         let mut known = HOST.to_vec();
         known.sort_unstable();
         assert_eq!(host, known);
+    }
+
+    /// Guests that are out there were made of it. Within 0.1.x functions and interfaces may be added; anything else
+    /// needs a new minor version beside this one. A change that is meant goes into the copy, too.
+    #[test]
+    fn the_contract_is_as_recorded() {
+        let now = include_str!("../../../wit/lapstrake.wit");
+        let recorded = include_str!("../../../tests/wit/lapstrake-0.1.0.wit");
+        let difference = now.lines().zip(recorded.lines()).position(|(a, b)| a != b);
+        assert_eq!(
+            now,
+            recorded,
+            "first in line {:?}",
+            difference.map(|line| line + 1)
+        );
     }
 
     #[test]

@@ -221,13 +221,23 @@ fn another_version() {
     for version in ["0.2.0", "1.0.0", "0.0.9"] {
         let error = error_of(&wrong_types(version, ""));
         assert!(
-            matches!(&error, FrontendError::OtherVersion { found, .. } if found == version),
+            match &error {
+                FrontendError::OtherVersion { found, .. } => found == version && version == "0.0.9",
+                FrontendError::NeedsLater { found, needs, .. } =>
+                    found == version && version.starts_with(needs.as_str()),
+                _ => false,
+            },
             "{error}"
         );
     }
+    let error = error_of(&wrong_types("0.2.0", ""));
+    assert_eq!(
+        error.to_string(),
+        "./f.wasm needs lapstrake >= 0.2: it was made for lapstrake:frontend@0.2.0, this lapstrake speaks 0.1.x"
+    );
     let import = "(import \"lapstrake:frontend/host@0.2.0\" (instance))";
     let error = error_of(&wrong_types("0.1.0", import));
-    assert!(matches!(error, FrontendError::OtherVersion { .. }), "{error}");
+    assert!(matches!(error, FrontendError::NeedsLater { .. }), "{error}");
 }
 
 #[test]
@@ -245,7 +255,7 @@ fn a_newer_version() {
     let error = error_of(&wrong_types("0.1.7", import));
     assert_eq!(
         error.to_string(),
-        "./f.wasm needs a newer lapstrake: it was made for lapstrake:frontend@0.1.7, this one has 0.1.0 and lacks \
+        "./f.wasm needs lapstrake >= 0.1.7: it was made for lapstrake:frontend@0.1.7, this one has 0.1.0 and lacks \
          host.sail, host.boat"
     );
     let import = "(import \"lapstrake:frontend/harbour@0.1.7\" (instance))";

@@ -20,6 +20,7 @@ pub mod options;
 pub mod path;
 mod platform;
 pub mod reference;
+mod rewrite;
 pub mod testing;
 mod text;
 pub mod types;
@@ -33,4 +34,5 @@ pub use host::{Host, Reference};
 #[cfg(target_family = "wasm")]
 pub use imports::Imports;
 pub use platform::InvalidPlatform;
+pub use rewrite::Rewriting;
 pub use text::{LineIndex, did_you_mean};

@@ -13,12 +13,15 @@ use serde::{Deserialize, Serialize};
 
 pub use trace::{Recorder, Trace};
 
+use crate::chain::{Asking, RewriteInput};
 use crate::error::FrontendError;
 use crate::frontends::Frontend;
 use crate::gateway::Gateway;
 use crate::limits::Limits;
-use crate::request::{BuildResult, Request};
+use crate::request::{BuildResult, Request, Rewritten};
 use crate::watch::Cancel;
+
+use private::MayBePrivate;
 
 /// To be raised when the form of a record, or the way from a guest's answer to a result, changes.
 const FORMAT: u64 = 2;
@@ -42,17 +45,17 @@ pub struct Record<T> {
     pub result: T,
 }
 
-/// Key of the result of a call: the component, the function and the request, but not the answers.
+/// Key of the result of a call: the component, the function and what it is given, but not the answers.
 ///
-/// None: the request cannot be written down.
-pub fn key(component: &Digest, function: &str, request: &Request) -> Option<Digest> {
-    let request = postcard::to_allocvec(request).ok()?;
+/// None: the input cannot be written down.
+pub fn key<T: Serialize>(component: &Digest, function: &str, input: &T) -> Option<Digest> {
+    let input = postcard::to_allocvec(input).ok()?;
     let mut hasher = Hasher::new("lapstrake frontend result");
     hasher
         .number(FORMAT)
         .digest(component)
         .field(function.as_bytes())
-        .field(&request);
+        .field(&input);
     Some(hasher.finish())
 }
 
@@ -94,26 +97,85 @@ impl Frontend {
         cancel: &Cancel,
         results: &dyn Results,
     ) -> Result<BuildResult, FrontendError> {
-        let key = key(&self.digest(), "build", request);
-        let record = key.and_then(|key| Record::<BuildResult>::decode(&results.find(&key)?));
+        let asking = Asking {
+            gateway: Arc::clone(gateway),
+            limits,
+            cancel,
+            results: Some(results),
+        };
+        self.recall_build(request, &asking)
+    }
+
+    pub(crate) fn recall_build(
+        &self,
+        request: &Request,
+        asking: &Asking<'_>,
+    ) -> Result<BuildResult, FrontendError> {
+        let check = |result: &BuildResult| result.check(&asking.limits.graph).is_ok();
+        self.recall("build", request, asking, check, |gateway| {
+            self.build(request, gateway, asking.limits, asking.cancel)
+        })
+    }
+
+    pub(crate) fn recall_rewrite_sources(
+        &self,
+        request: &Request,
+        asking: &Asking<'_>,
+    ) -> Result<Rewritten, FrontendError> {
+        let check = |made: &Rewritten| made.check().is_ok();
+        self.recall("rewrite-sources", request, asking, check, |gateway| {
+            self.rewrite_sources(request, gateway, asking.limits, asking.cancel)
+        })
+    }
+
+    pub(crate) fn recall_rewrite_result(
+        &self,
+        request: &Request,
+        built: BuildResult,
+        asking: &Asking<'_>,
+    ) -> Result<BuildResult, FrontendError> {
+        let check = |result: &BuildResult| result.check(&asking.limits.graph).is_ok();
+        let input = RewriteInput {
+            request,
+            built: &built,
+        };
+        self.recall("rewrite-result", &input, asking, check, |gateway| {
+            self.rewrite_result(request, built.clone(), gateway, asking.limits, asking.cancel)
+        })
+    }
+
+    /// Takes what a call gave before, or calls and keeps.
+    fn recall<T: Serialize + DeserializeOwned + MayBePrivate>(
+        &self,
+        function: &str,
+        input: &impl Serialize,
+        asking: &Asking<'_>,
+        // It was checked before it was kept, but by whom?
+        check: impl FnOnce(&T) -> bool,
+        call: impl FnOnce(Arc<dyn Gateway>) -> Result<T, FrontendError>,
+    ) -> Result<T, FrontendError> {
+        let Some(results) = asking.results else {
+            return call(Arc::clone(&asking.gateway));
+        };
+        let key = key(&self.digest(), function, input);
+        let record = key.and_then(|key| Record::<T>::decode(&results.find(&key)?));
         if let Some(record) = record
-            // It was checked before it was kept, but by whom?
-            && record.result.check(&limits.graph).is_ok()
-            && record.trace.replay(gateway.as_ref())
+            && check(&record.result)
+            && record.trace.replay(asking.gateway.as_ref())
         {
             return Ok(record.result);
         }
-        if cancel.is_cancelled() {
+        if asking.cancel.is_cancelled() {
             return Err(FrontendError::Cancelled);
         }
-        let recorder = Arc::new(Recorder::new(Arc::clone(gateway)));
-        let result = self.build(request, recorder.clone(), limits, cancel)?;
+        let recorder = Arc::new(Recorder::new(Arc::clone(&asking.gateway)));
+        let result = call(recorder.clone())?;
         let record = Record {
             trace: recorder.trace(),
             result,
         };
         // What is kept is there for long, and for others to read.
-        let private = private::result(&record.result) || record.trace.is_private();
+        let private = record.result.is_private() || record.trace.is_private();
         if let Some((key, bytes)) = key.filter(|_| !private).zip(record.encode()) {
             results.save(&key, &bytes);
         }

@@ -3,16 +3,32 @@
 
 use lapstrake_llb::{Definition, ImageConfig, Op, SourceOp, Vertex, credentials};
 
-use crate::request::BuildResult;
+use crate::request::{BuildResult, Rewritten};
 
-/// Whether a result has credentials in it.
-pub(super) fn result(result: &BuildResult) -> bool {
-    let config = |config: &ImageConfig| {
-        let envs = config.env.iter().map(|(_, value)| value);
-        let mut texts = envs.chain(config.history.iter().map(|entry| &entry.created_by));
-        texts.any(|text| credentials::are_in(text))
-    };
-    definition(&result.definition) || result.images.iter().any(|image| config(&image.config))
+/// What a frontend gave, which may be kept or not.
+pub(super) trait MayBePrivate {
+    /// Whether it has credentials in it.
+    fn is_private(&self) -> bool;
+}
+
+impl MayBePrivate for BuildResult {
+    fn is_private(&self) -> bool {
+        let config = |config: &ImageConfig| {
+            let envs = config.env.iter().map(|(_, value)| value);
+            let mut texts = envs.chain(config.history.iter().map(|entry| &entry.created_by));
+            texts.any(|text| credentials::are_in(text))
+        };
+        definition(&self.definition) || self.images.iter().any(|image| config(&image.config))
+    }
+}
+
+impl MayBePrivate for Rewritten {
+    fn is_private(&self) -> bool {
+        let files = self.files.iter().map(|file| &file.text);
+        std::iter::once(&self.text)
+            .chain(files)
+            .any(|text| credentials::are_in(text))
+    }
 }
 
 /// Whether a graph has credentials in it.

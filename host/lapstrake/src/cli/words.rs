@@ -134,7 +134,8 @@ pub struct SharedWords {
     pub arguments: ArgumentWords,
 
     /// Frontend to use instead of the syntax line's: a built-in name, a component's file, one in a registry
-    /// (HOST/NAME:TAG[@DIGEST]), or an address with digest (https://HOST/x.wasm@sha256:...)
+    /// (HOST/NAME:TAG[@DIGEST]), or an address with digest (https://HOST/x.wasm@sha256:...); or several in a row:
+    /// './include.wasm | dockerfile | ./mirror.wasm HOST'
     #[arg(long, value_name = "REF")]
     pub frontend: Option<String>,
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lapstrake_frontend::{
-    Cancel, ContextSource, Frontend, FrontendError, FrontendSource, Gateway, Limits, NamedContext, Request,
-    Speaker, resolve, results::Results, syntax,
+    Cancel, Chain, ContextSource, Frontend, FrontendError, FrontendSource, Gateway, Limits, Link,
+    NamedContext, Request, Speaker, resolve, results::Results, syntax,
 };
 use lapstrake_llb::{Digest, OciLayoutSource, SourceFile, SourceRange, Timestamp};
 use lapstrake_store::Store;
@@ -22,15 +22,15 @@ use super::gateway::Failures;
 use super::{Engine, arguments, components, remote};
 
 /// The frontend of a build file without a syntax line.
-const DEFAULT_FRONTEND: &str = "docker/dockerfile:1";
+pub(super) const DEFAULT_FRONTEND: &str = "docker/dockerfile:1";
 /// Local source that holds the build's own files.
 pub(super) const CONTEXT: &str = "context";
 /// Kind of the store's values that hold what frontends answered.
 const RESULTS: &str = "frontend-result";
 
-/// A frontend that is ready to be asked.
+/// Frontends that are ready to be asked.
 pub(super) struct Prepared {
-    pub(super) frontend: Frontend,
+    pub(super) frontend: Chain,
     pub(super) request: Request,
     pub(super) limits: Limits,
     /// Where the build file names the frontend.
@@ -51,12 +51,13 @@ impl Prepared {
     }
 }
 
-/// Finds the frontend of a build file and what to ask it.
+/// Finds the frontends of a build file and what to ask them.
 pub(super) fn prepare(
     engine: &Engine,
     build: &Build,
     options: &CompileOptions,
     loaded: Loaded,
+    cancel: &Cancel,
 ) -> Result<Prepared, Error> {
     let build_arg = |name: &str| {
         let found = options.build_args.iter().rev().find(|(key, _)| key == name);
@@ -64,47 +65,45 @@ pub(super) fn prepare(
             .map(|(_, value)| value.clone())
             .filter(|value| !value.is_empty())
     };
-    let line = syntax::detect(loaded.file.text.as_bytes());
     let context = match &options.context {
         Context::Directory(path) | Context::Unpacked(path) => Some(path.as_path()),
         Context::Empty | Context::Stdin | Context::Git(_) | Context::Http(_) => None,
     };
-    let mut line_arguments = String::new();
-    let (reference, place, said) = if let Some(reference) = &options.frontend {
-        (reference.clone(), None, true)
-    } else if let Some(reference) = build_arg("BUILDKIT_SYNTAX") {
-        (reference, None, true)
-    } else if let Some(line) = line {
-        line_arguments = line.arguments;
-        (line.reference, Some((loaded.file.clone(), line.range)), false)
-    } else {
-        (DEFAULT_FRONTEND.to_owned(), None, false)
+    let said = options.frontend.clone().or_else(|| build_arg("BUILDKIT_SYNTAX"));
+    let is_said = said.is_some();
+    let line = match said {
+        Some(text) => syntax::said(&text),
+        None => {
+            let line = syntax::detect(loaded.file.text.as_bytes());
+            line.unwrap_or_else(|| syntax::said(DEFAULT_FRONTEND))
+        }
     };
-    let here = Path::new(".");
-    let speaker = if said {
-        Speaker::Person(here)
+    let is_written = !is_said && syntax::detect(loaded.file.text.as_bytes()).is_some();
+    let speaker = if is_said {
+        Speaker::Person(Path::new("."))
     } else {
         Speaker::BuildFile(context)
     };
-    let found = resolve(&reference, speaker).map_err(|source| Error::Resolve {
-        place: place.clone().map(Box::new),
-        source,
-    })?;
-    let trust = Trust {
-        policy: options.frontend_policy.unwrap_or(engine.options.trust.policy),
-        ..engine.options.trust.clone()
+    let mut links = Vec::new();
+    for link in std::iter::once(&line).chain(&line.then) {
+        let place = is_written.then(|| (loaded.file.clone(), link.range));
+        let frontend = find(engine, build, options, &link.reference, speaker, place)?;
+        links.push(Link {
+            frontend: Arc::new(frontend),
+            arguments: link.arguments.clone(),
+        });
+    }
+    let last = line.then.last().map_or(line.range.stop, |link| link.range.stop);
+    let range = SourceRange {
+        stop: last,
+        ..line.range
     };
-    let distrusted = |source| Error::Trust {
-        place: place.clone().map(Box::new),
-        source,
-    };
-    trust.before(&reference, &found, false).map_err(distrusted)?;
-    let found = components::find(engine, build, options.offline, &reference, found, &place)?;
-    found.signed.map_err(distrusted)?;
-    let frontend = load(engine, &found.source, &reference, place.clone())?;
+    let place = is_written.then(|| (loaded.file.clone(), range));
     let limits = limits(&options.limits);
-    arguments::check(&frontend, &options.frontend_options, &limits)?;
-    let request = request(options, loaded, line_arguments)?;
+    let frontend =
+        Chain::new(links, &limits, cancel).map_err(|source| failed(source, &line.reference, &place))?;
+    arguments::check(frontend.frontend(), &options.frontend_options, &limits)?;
+    let request = request(options, loaded)?;
     Ok(Prepared {
         frontend,
         request,
@@ -115,10 +114,46 @@ pub(super) fn prepare(
 
 /// A frontend's failure that is about no line of the build file.
 pub(super) fn without_place(frontend: &str, source: FrontendError) -> Error {
+    failed(source, frontend, &None)
+}
+
+/// Finds, fetches and loads the frontend that a reference names, where it may run; `place` is where it is named.
+fn find(
+    engine: &Engine,
+    build: &Build,
+    options: &CompileOptions,
+    reference: &str,
+    speaker: Speaker<'_>,
+    place: Option<(SourceFile, SourceRange)>,
+) -> Result<Frontend, Error> {
+    let found = resolve(reference, speaker).map_err(|source| Error::Resolve {
+        place: place.clone().map(Box::new),
+        source,
+    })?;
+    let distrusted = |source| Error::Trust {
+        place: place.clone().map(Box::new),
+        source,
+    };
+    let trust = trust(engine, options);
+    trust.before(reference, &found, false).map_err(distrusted)?;
+    let found = components::find(engine, build, options.offline, reference, found, &place)?;
+    found.signed.map_err(distrusted)?;
+    load(engine, &found.source, reference, place)
+}
+
+/// Which frontends may run.
+pub(super) fn trust(engine: &Engine, options: &CompileOptions) -> Trust {
+    Trust {
+        policy: options.frontend_policy.unwrap_or(engine.options.trust.policy),
+        ..engine.options.trust.clone()
+    }
+}
+
+fn failed(source: FrontendError, frontend: &str, place: &Option<(SourceFile, SourceRange)>) -> Error {
     Error::Frontend(Box::new(FrontendFailure {
         source,
         frontend: frontend.to_owned(),
-        place: None,
+        place: place.clone(),
         environment: false,
         hint: None,
     }))
@@ -130,18 +165,11 @@ fn load(
     reference: &str,
     place: Option<(SourceFile, SourceRange)>,
 ) -> Result<Frontend, Error> {
-    engine.frontends.load(source).map_err(|source| {
-        Error::Frontend(Box::new(FrontendFailure {
-            source,
-            frontend: reference.to_owned(),
-            place,
-            environment: false,
-            hint: None,
-        }))
-    })
+    let frontend = engine.frontends.load(source);
+    frontend.map_err(|source| failed(source, reference, &place))
 }
 
-fn limits(limits: &FrontendLimits) -> Limits {
+pub(super) fn limits(limits: &FrontendLimits) -> Limits {
     let default = Limits::default();
     Limits {
         memory: limits.memory.unwrap_or(default.memory),
@@ -152,7 +180,7 @@ fn limits(limits: &FrontendLimits) -> Limits {
     }
 }
 
-fn request(options: &CompileOptions, loaded: Loaded, arguments: String) -> Result<Request, Error> {
+fn request(options: &CompileOptions, loaded: Loaded) -> Result<Request, Error> {
     let named_contexts = options.named_contexts.iter().map(|(name, source)| NamedContext {
         name: name.clone(),
         source: match source {
@@ -171,9 +199,6 @@ fn request(options: &CompileOptions, loaded: Loaded, arguments: String) -> Resul
     let mut frontend_options = options.frontend_options.clone();
     if let Some(name) = loaded.name {
         frontend_options.push(("filename".to_owned(), name));
-    }
-    if !arguments.is_empty() {
-        frontend_options.push(("cmdline".to_owned(), arguments));
     }
     let epoch = options
         .build_args

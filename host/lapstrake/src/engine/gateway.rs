@@ -1,14 +1,15 @@
 //! What frontends are told: the gateway over the solver, the images and the store. A daemon's clients would be told the
 //! same by the same code. Knows nothing of Wasm.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use lapstrake_frontend::{
-    ByteRange, FileError, FileInfo, FileKind, Gateway, ImageInfo, ImageRequest, LogLevel, MAX_READ,
-    Reference, SolveError,
+    BuildFailure, BuildResult, ByteRange, FileError, FileInfo, FileKind, Gateway, ImageInfo, ImageRequest,
+    LogLevel, MAX_READ, Reference, Request, SolveError,
 };
 use lapstrake_llb::{Definition, Edge, Report, ResolveMode};
 use lapstrake_ops::source::image::{ImagePlace, ImageRequest as OpsRequest, ResolvedImage};
@@ -19,6 +20,8 @@ use crate::error::{Kind, chain, worker_kind};
 use crate::progress::{Event, Sink, Warning};
 
 use super::build::{Build, Part};
+use super::frontends::as_gateway;
+use super::nested::Nested;
 use super::step::Step;
 
 /// Answers one build's frontends.
@@ -27,6 +30,10 @@ pub(super) struct BuildGateway {
     failures: Mutex<Failures>,
     /// Warnings that the frontend sent while it worked.
     warnings: AtomicUsize,
+    /// How nested builds are made; none: not here.
+    nested: Option<Nested>,
+    /// What the frontend tells of how far it is, by name.
+    progress: Mutex<BTreeMap<String, Step>>,
 }
 
 /// What is known of answers that were failures.
@@ -39,11 +46,13 @@ pub(super) struct Failures {
 }
 
 impl BuildGateway {
-    pub(super) fn new(build: Arc<Build>) -> Self {
+    pub(super) fn new(build: Arc<Build>, nested: Option<Nested>) -> Self {
         Self {
             build,
             failures: Mutex::default(),
             warnings: AtomicUsize::new(0),
+            nested,
+            progress: Mutex::default(),
         }
     }
 
@@ -61,6 +70,16 @@ impl BuildGateway {
     fn failed(&self, error: &lapstrake_ops::Error) -> String {
         self.note(worker_kind(error), error.hint());
         chain(error)
+    }
+}
+
+impl Drop for BuildGateway {
+    /// The frontend is at its end, and so is what it tells of.
+    fn drop(&mut self) {
+        let steps = self.progress.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for step in std::mem::take(steps).into_values() {
+            step.done();
+        }
     }
 }
 
@@ -146,6 +165,32 @@ impl Gateway for BuildGateway {
             Ok(Arc::new(SolvedTree(tree)) as Arc<dyn Reference>)
         };
         outputs.into_iter().map(reference).collect()
+    }
+
+    fn build_file(&self, frontend: Option<&str>, request: Request) -> Result<BuildResult, BuildFailure> {
+        let Some(nested) = &self.nested else {
+            return Err(BuildFailure::Failed("builds are nested too deep".to_owned()));
+        };
+        let gateway = Arc::new(Self::new(Arc::clone(&self.build), nested.inner()));
+        let built = nested.build(frontend, &request, as_gateway(&gateway), &self.build.store);
+        let failures = gateway.failures();
+        if failures.environment {
+            self.note(Kind::Environment, failures.hint);
+        }
+        built
+    }
+
+    fn progress(&self, name: &str, current: u64, total: Option<u64>) {
+        let mut steps = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let step = steps
+            .entry(name.to_owned())
+            .or_insert_with(|| Step::begin(&self.build.sink, &format!("[internal] {name}")));
+        step.advance(name, current, total);
+        if Some(current) == total
+            && let Some(step) = steps.remove(name)
+        {
+            step.done();
+        }
     }
 
     fn log(&self, level: LogLevel, message: &str) {

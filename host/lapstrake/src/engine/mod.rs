@@ -9,6 +9,7 @@ mod export;
 mod frontends;
 mod gateway;
 mod look;
+mod nested;
 mod remote;
 mod ssh;
 mod stdin;
@@ -18,7 +19,7 @@ mod why;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lapstrake_frontend::{Cancel, Frontends};
+use lapstrake_frontend::{Asking, Cancel, Frontends};
 use lapstrake_llb::{BuiltImage, Definition, Report};
 use lapstrake_ops::source::credentials::CredentialOptions;
 use lapstrake_ops::source::registry::RegistryConfig;
@@ -44,6 +45,7 @@ use crate::trust::Trust;
 use build::{Build, Part};
 use frontends::{Prepared, StoredResults, as_gateway};
 use gateway::BuildGateway;
+use nested::Nested;
 use step::Step;
 
 /// What an engine works with, whatever it builds.
@@ -146,7 +148,7 @@ impl Engine {
         stdin::take(&self.store, options, std::io::stdin())
     }
 
-    fn prepare(&self, build: &Build, options: &CompileOptions) -> Result<Prepared, Error> {
+    fn prepare(&self, build: &Build, options: &CompileOptions, cancel: &Cancel) -> Result<Prepared, Error> {
         let name = match &options.file {
             BuildFile::Path(path) => path.display().to_string(),
             BuildFile::Stdin | BuildFile::Given(_) => "standard input".to_owned(),
@@ -159,22 +161,24 @@ impl Engine {
         );
         let loaded = frontends::read(self, build, options);
         let loaded = step.end_with(loaded)?;
-        frontends::prepare(self, build, options, loaded)
+        frontends::prepare(self, build, options, loaded, cancel)
     }
 
     fn compile_in(&self, build: &Arc<Build>, options: &CompileOptions) -> Result<Compiled, Error> {
-        let prepared = self.prepare(build, options)?;
-        let gateway = Arc::new(BuildGateway::new(Arc::clone(build)));
         let cancel = Cancel::new();
         let theirs = cancel.clone();
         let _registration = build.cancel.on_cancel(move || theirs.cancel());
-        let result = prepared.frontend.build_or_recall(
-            &prepared.request,
-            &as_gateway(&gateway),
-            &prepared.limits,
-            &cancel,
-            &StoredResults(&self.store),
-        );
+        let prepared = self.prepare(build, options, &cancel)?;
+        let nested = Nested::new(self, options, &cancel);
+        let gateway = Arc::new(BuildGateway::new(Arc::clone(build), Some(nested)));
+        let results = StoredResults(&self.store);
+        let asking = Asking {
+            gateway: as_gateway(&gateway),
+            limits: &prepared.limits,
+            cancel: &cancel,
+            results: Some(&results),
+        };
+        let result = prepared.frontend.build(&prepared.request, &asking);
         let result = result.map_err(|error| prepared.failure(error, gateway.failures()))?;
         gateway::warn(&build.sink, result.warnings.clone());
         Ok(Compiled {
@@ -235,21 +239,23 @@ impl Engine {
         let taken = self.take_stdin(options)?;
         let options = &*taken.options;
         let build = Build::new(self, options, client)?;
-        let prepared = self.prepare(&build, &options.compile)?;
-        let gateway = Arc::new(BuildGateway::new(Arc::clone(&build)));
         let cancel = Cancel::new();
         let theirs = cancel.clone();
         let _registration = client.cancel.on_cancel(move || theirs.cancel());
+        let prepared = self.prepare(&build, &options.compile, &cancel)?;
+        let nested = Nested::new(self, &options.compile, &cancel);
+        let gateway = Arc::new(BuildGateway::new(Arc::clone(&build), Some(nested)));
         let (frontend, request, limits) = (&prepared.frontend, &prepared.request, &prepared.limits);
-        let asked = as_gateway(&gateway);
+        let asking = Asking {
+            gateway: as_gateway(&gateway),
+            limits,
+            cancel: &cancel,
+            results: None,
+        };
         let answer = match what {
-            "check" => frontend.lint(request, asked, limits, &cancel).map(Answer::Check),
-            "outline" => frontend
-                .outline(request, asked, limits, &cancel)
-                .map(Answer::Outline),
-            "targets" => frontend
-                .list_targets(request, asked, limits, &cancel)
-                .map(Answer::Targets),
+            "check" => frontend.lint(request, &asking).map(Answer::Check),
+            "outline" => frontend.outline(request, &asking).map(Answer::Outline),
+            "targets" => frontend.list_targets(request, &asking).map(Answer::Targets),
             "describe" | "subrequests.describe" => frontend.describe(limits, &cancel).map(Answer::Describe),
             name => {
                 let info = frontend
@@ -268,9 +274,7 @@ impl Engine {
                         known: known.collect(),
                     });
                 }
-                frontend
-                    .call_named(name, request, asked, limits, &cancel)
-                    .map(Answer::Named)
+                frontend.call_named(name, request, &asking).map(Answer::Named)
             }
         };
         answer.map_err(|error| prepared.failure(error, gateway.failures()))

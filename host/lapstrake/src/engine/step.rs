@@ -53,6 +53,20 @@ impl Step {
         }));
     }
 
+    /// Says how far a part of the step is.
+    pub fn advance(&self, what: &str, current: u64, total: Option<u64>) {
+        let now = SystemTime::now();
+        self.sink.send(Event::Status(StatusUpdate {
+            vertex: self.digest,
+            id: what.to_owned(),
+            current,
+            total: total.unwrap_or(0),
+            timestamp: now,
+            started: self.started,
+            completed: (Some(current) == total).then_some(now),
+        }));
+    }
+
     /// Shows a line as the step's log.
     pub fn log(&self, line: &str) {
         self.sink.send(Event::Log(crate::progress::LogChunk {

@@ -25,6 +25,8 @@ impl Frontend for Guest {
             "echo" => Ok(labelled(&request, "request", format!("{request:?}"))),
             "read" => read(host, &request),
             "resolve" => resolve(host, &request),
+            "nested" => nested(host, request),
+            "nested-for-ever" => host.build_file(Some("./own.wasm"), &request),
 
             "trap" => std::process::abort(),
             "panic" => panic!("this guest panics when it is told to"),
@@ -75,6 +77,23 @@ impl Frontend for Guest {
 }
 
 register!(Guest);
+
+/// Solves a step that writes a build file, and builds that.
+fn nested(host: &dyn Host, mut request: Request) -> Result<BuildResult, BuildError> {
+    let graph = Graph::new();
+    let text = "FROM scratch\nCOPY made /\n";
+    let written = graph.scratch().file().write("/Dockerfile", text).done();
+    host.progress("writing build files", 1, Some(2));
+    let edges: Vec<Edge> = written.edge().into_iter().collect();
+    let (definition, roots) = graph.definition(&edges);
+    let tree = host.solve(&definition, &roots)?.remove(0);
+    host.progress("writing build files", 2, Some(2));
+    request.sources[0].text = tree
+        .read_text("/Dockerfile")
+        .map_err(|error| BuildError::HostFailed(format!("{error:?}")))?;
+    request.target = None;
+    host.build_file(None, &request)
+}
 
 /// The graphs that the host must refuse.
 fn graph(way: &str) -> Option<Vec<Vertex>> {

@@ -1,0 +1,115 @@
+//! Builds that a frontend asks for while it works: another frontend reads a text that the first one has, such as a build
+//! file that an earlier step made. Knows nothing of how graphs are solved.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lapstrake_frontend::{
+    Asking, BuildFailure, BuildResult, Cancel, Chain, FrontendError, FrontendPlace, FrontendSource,
+    Frontends, Gateway, Limits, Link, Request, Speaker, resolve, syntax,
+};
+use lapstrake_store::Store;
+
+use crate::error::chain;
+use crate::options::{CompileOptions, Context};
+use crate::trust::Trust;
+
+use super::Engine;
+use super::frontends::{self, DEFAULT_FRONTEND, StoredResults};
+
+/// Builds inside of builds inside of a build.
+const DEEPEST: u32 = 8;
+
+/// How nested builds find their frontends.
+#[derive(Clone)]
+pub(super) struct Nested {
+    frontends: Frontends,
+    context: Option<PathBuf>,
+    trust: Trust,
+    limits: Limits,
+    cancel: Cancel,
+    left: u32,
+}
+
+impl Nested {
+    pub(super) fn new(engine: &Engine, options: &CompileOptions, cancel: &Cancel) -> Self {
+        let context = match &options.context {
+            Context::Directory(path) | Context::Unpacked(path) => Some(path.clone()),
+            Context::Empty | Context::Stdin | Context::Git(_) | Context::Http(_) => None,
+        };
+        Self {
+            frontends: engine.frontends.clone(),
+            context,
+            trust: frontends::trust(engine, options),
+            limits: frontends::limits(&options.limits),
+            cancel: cancel.clone(),
+            left: DEEPEST,
+        }
+    }
+
+    /// As it is for the frontends of a nested build; none: these may not nest any more.
+    pub(super) fn inner(&self) -> Option<Self> {
+        let left = self.left.checked_sub(1)?;
+        Some(Self { left, ..self.clone() })
+    }
+
+    /// Builds the request's main source with the frontend that is named, or that it names.
+    pub(super) fn build(
+        &self,
+        frontend: Option<&str>,
+        request: &Request,
+        gateway: Arc<dyn Gateway>,
+        store: &Store,
+    ) -> Result<BuildResult, BuildFailure> {
+        let line = match (frontend, request.sources.first()) {
+            (Some(reference), _) => syntax::said(reference),
+            (None, Some(main)) => {
+                let line = syntax::detect(main.text.as_bytes());
+                line.unwrap_or_else(|| syntax::said(DEFAULT_FRONTEND))
+            }
+            (None, None) => {
+                return Err(BuildFailure::Failed(
+                    "the nested build has no build file".to_owned(),
+                ));
+            }
+        };
+        let speaker = Speaker::BuildFile(self.context.as_deref());
+        let mut links = Vec::new();
+        for link in std::iter::once(&line).chain(&line.then) {
+            let source = self.find(&link.reference, speaker)?;
+            links.push(Link {
+                frontend: Arc::new(self.frontends.load(&source).map_err(failure)?),
+                arguments: link.arguments.clone(),
+            });
+        }
+        let chain = Chain::new(links, &self.limits, &self.cancel).map_err(failure)?;
+        let asking = Asking {
+            gateway,
+            limits: &self.limits,
+            cancel: &self.cancel,
+            results: Some(&StoredResults(store)),
+        };
+        chain.build(request, &asking).map_err(failure)
+    }
+
+    /// Finds a frontend, which must be on this machine and may run.
+    fn find(&self, reference: &str, speaker: Speaker<'_>) -> Result<FrontendSource, BuildFailure> {
+        let found = resolve(reference, speaker).map_err(|error| BuildFailure::Failed(chain(&error)))?;
+        let trusted = self.trust.before(reference, &found, false);
+        trusted.map_err(|error| BuildFailure::Failed(chain(&error)))?;
+        match found {
+            FrontendPlace::Here(source) => Ok(source),
+            FrontendPlace::Registry(_) | FrontendPlace::Url { .. } => Err(BuildFailure::Failed(format!(
+                "the frontend {reference} is not on this machine: a nested build takes built-in ones and files of the context"
+            ))),
+        }
+    }
+}
+
+fn failure(error: FrontendError) -> BuildFailure {
+    match error {
+        FrontendError::Diagnostics(report) => BuildFailure::Invalid(report),
+        FrontendError::UnknownTarget(target) => BuildFailure::UnknownTarget(target),
+        other => BuildFailure::Failed(chain(&other)),
+    }
+}

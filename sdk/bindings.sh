@@ -1,0 +1,50 @@
+#!/bin/sh
+# Writes again what is generated from wit/ and checked in, so that users of the SDKs need no generator.
+#
+# usage: sdk/bindings.sh [--check]     with --check nothing is written: it fails where something differs
+#
+# Needs the tools of sdk/tools.sh. What needs a tool that is missing is left out, and told.
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+tools=$root/target/tools/python/bin
+check=${1:-}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+say() { printf '%s\n' "sdk/bindings.sh: $*" >&2; }
+
+# Puts a generated file or folder in its place, or compares.
+put() {
+    if [ "$check" != --check ]; then
+        rm -rf "$2"
+        cp -R "$1" "$2"
+    elif ! diff -r -x __pycache__ "$1" "$2" > "$work/diff"; then
+        say "$2 is not what wit/ gives; run sdk/bindings.sh"
+        head -n 20 "$work/diff" >&2
+        failed=1
+    fi
+}
+
+for copy in python/src/lapstrake/wit javascript/wit; do
+    mkdir -p "$root/sdk/$copy"
+    put "$root/wit/lapstrake.wit" "$root/sdk/$copy/lapstrake.wit"
+done
+
+if [ -x "$tools/componentize-py" ]; then
+    "$tools/componentize-py" -d "$root/wit" -w frontend-world bindings "$work/python" > /dev/null
+    bindings=$root/sdk/python/src/lapstrake/_bindings
+    put "$work/python/wit_world" "$bindings/wit_world"
+    put "$work/python/componentize_py_types.py" "$bindings/componentize_py_types.py"
+else
+    say "python: componentize-py is missing"
+fi
+
+if [ -x "$tools/wasm-tools" ] && command -v node > /dev/null; then
+    "$tools/wasm-tools" component wit --json "$root/wit" | node "$root/sdk/javascript/tools/contract.js" > "$work/contract.d.ts"
+    put "$work/contract.d.ts" "$root/sdk/javascript/src/contract.d.ts"
+else
+    say "javascript: wasm-tools or node is missing"
+fi
+
+exit $failed

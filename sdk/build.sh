@@ -1,0 +1,51 @@
+#!/bin/sh
+# Builds the example frontend of every language but Rust (frontends/build.sh has that) to target/frontends/languages, with the
+# tools that sdk/tools.sh installs. A language whose tools are missing is left out, and told. What is up to date stays.
+#
+# usage: sdk/build.sh [LANGUAGE...]
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+tools=$root/target/tools
+out=$root/target/frontends/languages
+say() { printf '%s\n' "sdk/build.sh: $*" >&2; }
+
+# Whether the component of a language is newer than all that it is made of.
+fresh() {
+    [ -e "$out/$1.wasm" ] &&
+        [ -z "$(find "$root/sdk/$1" "$root/examples/frontends/$1" "$root/wit" "$0" -newer "$out/$1.wasm" -type f | head -n 1)" ]
+}
+
+build_python() {
+    [ -x "$tools/python/bin/componentize-py" ] || { say "python: componentize-py is missing"; return 1; }
+    cd "$root/examples/frontends/python"
+    PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$root/sdk/python/src "$tools/python/bin/python" -m lapstrake steps -o "$out/python.wasm"
+}
+
+build_javascript() {
+    [ -d "$tools/node/node_modules/componentize-qjs" ] || { say "javascript: componentize-qjs is missing"; return 1; }
+    # As npm would install them, without a registry.
+    work=$root/target/languages/javascript
+    rm -rf "$work"
+    mkdir -p "$work/node_modules/@lapstrake"
+    cp "$root"/examples/frontends/javascript/*.js "$root"/examples/frontends/javascript/package.json "$work"
+    ln -s "$root/sdk/javascript" "$work/node_modules/@lapstrake/sdk"
+    for package in componentize-qjs rolldown; do
+        ln -s "$tools/node/node_modules/$package" "$work/node_modules/$package"
+    done
+    cd "$work"
+    node "$root/sdk/javascript/bin/componentize.js" component.js "$out/javascript.wasm"
+}
+
+mkdir -p "$out"
+for language in ${*:-python javascript}; do
+    if fresh "$language"; then
+        continue
+    elif (build_"$language") > "$out/$language.log" 2>&1; then
+        printf '%8d bytes  %s\n' "$(wc -c < "$out/$language.wasm")" "$out/$language.wasm"
+    else
+        rm -f "$out/$language.wasm"
+        say "$language is left out:"
+        cat "$out/$language.log" >&2
+    fi
+done
