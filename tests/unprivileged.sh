@@ -50,10 +50,11 @@ as() {
 
 as $without test -x "$root/target/$profile/lapstrake" || skip "other users cannot reach $root/target/$profile"
 
-# The compiled tests: path of the source and of the program.
+# The programs that cargo has compiled, of the crates that do something with files. Of the whole workspace: for a part of it
+# other features of dependencies would be chosen, and most of them, wasmtime included, compiled again.
 # shellcheck disable=SC2086 # no flag is no argument
-tests=$(cargo test $flag --locked --no-run -p lapstrake-store -p lapstrake-ops -p lapstrake-export -p lapstrake \
-    -p lapstrake-tests 2>&1 | sed -n 's/.*Executable.*(\(.*\))$/\1/p')
+tests=$(cargo test $flag --locked --workspace --no-run --message-format json 2> /dev/null |
+    sed -n '/"test":true}/s#.*"manifest_path":"'"$root"'/\(host/store\|host/ops\|host/export\|host/lapstrake\|tests\)/Cargo.toml".*"executable":"'"$root"'/\([^"]*\)".*#\2#p')
 [ -n "$tests" ] || { echo "unprivileged tests: no compiled tests were found" >&2; exit 1; }
 
 # Where tests that need a real file system put theirs.
