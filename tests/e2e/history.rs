@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
+use lapstrake_tests::place::{own_seconds, wait};
 use lapstrake_tests::{Place, Ran, can_run_containers, skip};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -68,14 +68,6 @@ fn records(place: &Place) -> Vec<PathBuf> {
         return Vec::new();
     };
     entries.map(|entry| entry.unwrap().path()).collect()
-}
-
-fn wait(done: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !done() {
-        assert!(began.elapsed() < Duration::from_secs(60), "waited too long");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn signal(child: &Child, signal: Signal) {
@@ -275,7 +267,7 @@ fn what_ran_beside_a_failure_was_cancelled() {
     }
     let place = Place::new();
     place.dockerfile(
-        "FROM base AS slow\nRUN echo begun; sleep 60\n\
+        "FROM base AS slow\nRUN echo begun; sleep 600\n\
          FROM base AS bad\nRUN sleep 1; exit 4\n\
          FROM base\nCOPY --from=slow /etc/passwd /a\nCOPY --from=bad /etc/passwd /b\n",
     );
@@ -288,7 +280,7 @@ fn what_ran_beside_a_failure_was_cancelled() {
         ran.stderr
     );
     let build = inspect(&place, &[]);
-    assert_eq!(state(&build, "sleep 60"), "cancelled");
+    assert_eq!(state(&build, "sleep 600"), "cancelled");
     assert_eq!(state(&build, "COPY --from=slow"), "cancelled");
     assert_eq!(build["NumCancelledSteps"], 3);
 }
@@ -327,14 +319,17 @@ fn ctrl_c_is_cancelled() {
         skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
-    place.dockerfile("FROM base\nRUN echo begun; sleep 83831\nRUN echo after\n");
+    let mark = own_seconds();
+    place.dockerfile(&format!(
+        "FROM base\nRUN echo begun; sleep {mark}\nRUN echo after\n"
+    ));
     let child = running(&place, "begun\\n");
     signal(&child, Signal::INT);
     Ran::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
     let build = inspect(&place, &[]);
     assert_eq!(build["Status"], "cancelled");
     assert_eq!(build["Error"]["Code"], 130);
-    assert_eq!(state(&build, "sleep 83831"), "cancelled");
+    assert_eq!(state(&build, &mark), "cancelled");
     assert_eq!(state(&build, "echo after"), "cancelled");
     assert_eq!(list(&place, &["--filter", "status=canceled"]).len(), 1);
 }
@@ -345,7 +340,8 @@ fn kill_9_is_interrupted_and_keeps_the_log() {
         skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
-    place.dockerfile("FROM base\nRUN echo begun; echo more; sleep 84841\n");
+    let mark = own_seconds();
+    place.dockerfile(&format!("FROM base\nRUN echo begun; echo more; sleep {mark}\n"));
     let mut child = running(&place, "more\\n");
     assert_eq!(inspect(&place, &[])["Status"], "running");
     let id = list(&place, &[])[0]["ref"].as_str().unwrap().to_owned();
@@ -358,7 +354,7 @@ fn kill_9_is_interrupted_and_keeps_the_log() {
     child.wait().unwrap();
     let build = inspect(&place, &[]);
     assert_eq!(build["Status"], "interrupted");
-    assert_eq!(state(&build, "sleep 84841"), "cancelled");
+    assert_eq!(state(&build, &mark), "cancelled");
     let logs = place.run(["history", "logs"]).ok().stdout;
     assert!(logs.contains(" begun\n") && logs.contains(" more\n"), "{logs}");
     assert!(!logs.contains("DONE 8"), "{logs}");

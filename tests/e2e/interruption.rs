@@ -1,9 +1,8 @@
 //! Ctrl-C and kill -9: nothing is left behind, and the next build works.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
-use lapstrake_tests::place::processes_with;
+use lapstrake_tests::place::{own_seconds, processes_with, wait};
 use lapstrake_tests::{Place, can_run_containers, skip};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -40,14 +39,6 @@ fn sleeping(place: &Place, mark: &str) -> std::process::Child {
     child
 }
 
-fn wait(done: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !done() {
-        assert!(began.elapsed() < Duration::from_secs(30), "waited too long");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 fn signal(child: &std::process::Child, signal: Signal) {
     kill_process(Pid::from_raw(child.id() as i32).unwrap(), signal).unwrap();
 }
@@ -58,10 +49,11 @@ fn ctrl_c_ends_the_whole_tree() {
         skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
-    let child = sleeping(&place, "81811");
+    let mark = own_seconds();
+    let child = sleeping(&place, &mark);
     signal(&child, Signal::INT);
     lapstrake_tests::Ran::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
-    assert_eq!(processes_with("sleep 81811"), Vec::<String>::new());
+    assert_eq!(processes_with(&mark), Vec::<String>::new());
     place.assert_clean();
     place.dockerfile("FROM base\nRUN echo again\n").build(&[]).ok();
 }
@@ -72,10 +64,11 @@ fn kill_9_leaves_no_mount_and_no_process() {
         skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
-    let mut child = sleeping(&place, "82822");
+    let mark = own_seconds();
+    let mut child = sleeping(&place, &mark);
     signal(&child, Signal::KILL);
     child.wait().unwrap();
-    wait(|| processes_with("sleep 82822").is_empty());
+    wait(|| processes_with(&mark).is_empty());
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!mounts.contains(place.path("").to_str().unwrap()), "{mounts}");
     // The next process sweeps what the killed one had under way.

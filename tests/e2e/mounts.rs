@@ -116,13 +116,20 @@ fn caches_shared_private_and_locked() {
     }
     let place = Place::new();
     let text = |sharing: &str, id: &str| {
+        // Until both have come so far. With a lock, one waits for the other's end.
+        let meet = |count: u32| match sharing {
+            "locked" => "sleep 0.5".to_owned(),
+            _ => format!("touch /m/{count}-$N; while [ $(ls /m | wc -l) -lt {count} ]; do sleep 0.05; done"),
+        };
         format!(
             "FROM base\nARG N\nRUN --mount=type=cache,id={id},target=/c,sharing={sharing} \
-             echo $N >> /c/who; i=0; while [ $i -lt 40 ] && [ $(wc -l < /c/who) -lt 2 ]; do i=$((i+1)); sleep 0.1; done; \
-             wc -l < /c/who > /saw; echo over >> /c/over\n"
+             --mount=type=cache,id=meet-{id},target=/m \
+             {}; echo $N >> /c/who; {}; wc -l < /c/who > /saw; echo over >> /c/over\n",
+            meet(2),
+            meet(4)
         )
     };
-    // Two processes at once: each writes its line and waits for the other's.
+    // Two processes at once: each writes its line.
     for (sharing, together) in [("shared", true), ("private", false), ("locked", false)] {
         place.dockerfile(&text(sharing, sharing));
         let base = format!(
@@ -253,9 +260,7 @@ fn a_real_ssh_agent_is_asked_and_gives_no_key() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    while !socket.exists() {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    lapstrake_tests::place::wait(|| socket.exists());
     let added = Command::new(&add)
         .arg("-q")
         .arg(&key)

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use lapstrake_tests::place::processes_with;
+use lapstrake_tests::place::{own_seconds, processes_with, wait};
 use lapstrake_tests::{Place, Ran, can_run_containers, skip};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -153,14 +153,6 @@ fn a_gateway_is_this_machine() {
     assert!(ran.stderr.contains("10.9.8.7 me fd00::5 other"), "{}", ran.stderr);
 }
 
-fn wait(done: impl Fn() -> bool) {
-    let began = std::time::Instant::now();
-    while !done() {
-        assert!(began.elapsed().as_secs() < 30, "waited too long");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-}
-
 /// The processes that this process has started, directly or not, whose name starts like a tool's.
 fn tools_below(pid: u32) -> Vec<String> {
     let listed = Command::new("ps")
@@ -208,7 +200,8 @@ fn nothing_of_a_tool_is_left_when_a_build_is_interrupted_or_killed() {
     if !has("pasta") && !has("slirp4netns") {
         skip!("neither pasta nor slirp4netns");
     }
-    for (how, mark) in [(Signal::INT, "83831"), (Signal::KILL, "83832")] {
+    for how in [Signal::INT, Signal::KILL] {
+        let mark = own_seconds();
         let place = Place::new();
         place.dockerfile(&format!(
             "FROM base\nRUN ip addr > /dev/null; sleep {mark}; echo {how:?}\n"
@@ -225,7 +218,7 @@ fn nothing_of_a_tool_is_left_when_a_build_is_interrupted_or_killed() {
             .spawn()
             .unwrap();
         let sleeping = || {
-            processes_with(mark)
+            processes_with(&mark)
                 .iter()
                 .any(|line| line.starts_with(&format!("sleep {mark}")))
         };

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use lapstrake_tests::place::wait;
 use lapstrake_tests::search::{files_with, hex, holds, marker};
 use lapstrake_tests::{Place, can_run_containers, skip};
 use sha2::{Digest as _, Sha256};
@@ -194,7 +195,7 @@ fn secrets_are_in_no_file_while_the_command_runs() {
     let place = Place::new();
     let given = Given::new(&place);
     place.dockerfile(&format!(
-        "FROM base\nRUN --mount=type=cache,target=/cache {} {} && touch /cache/ready-for-it && sleep 60\n",
+        "FROM base\nRUN --mount=type=cache,target=/cache {} {} && touch /cache/ready-for-it && sleep 6000\n",
         Given::mounts(),
         given.are_there()
     ));
@@ -204,13 +205,8 @@ fn secrets_are_in_no_file_while_the_command_runs() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let ready = || !files_with(&place.state().join("cache-mounts"), "ready-for-it").is_empty();
-    let mut left = 600;
-    while !ready() && left > 0 {
-        std::thread::sleep(std::time::Duration::from_millis(50));
-        left -= 1;
-    }
-    assert!(ready(), "the command runs, and has its secrets");
+    // The command runs, and has its secrets.
+    wait(|| !files_with(&place.state().join("cache-mounts"), "ready-for-it").is_empty());
     given.are_nowhere(&place, &[]);
     let mut helpers = 0;
     for (pid, line) in descendants(child.id()) {

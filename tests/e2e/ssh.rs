@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use lapstrake_tests::place::wait;
 use lapstrake_tests::repository::Repository;
 use lapstrake_tests::servers::free_port;
 use lapstrake_tests::{Place, Ran, can_run_containers, find_program, skip};
@@ -101,13 +102,8 @@ impl Server {
             .spawn()
             .ok()?;
         let server = Self { child, port };
-        for _ in 0..200 {
-            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Some(server);
-            }
-            std::thread::sleep(std::time::Duration::from_millis(25));
-        }
-        None
+        wait(|| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Some(server)
     }
 }
 
@@ -171,12 +167,7 @@ fn a_repository_by_ssh_needs_an_agent_and_a_host_that_stays_the_same() {
             .unwrap();
         Server { child, port }
     };
-    for _ in 0..200 {
-        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(25));
-    }
+    wait(|| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
     place
         .run(["build", &url, "--ssh", &spec])
         .fails(3, &["cannot be trusted", "known_hosts"]);

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lapstrake_tests::disk;
+use lapstrake_tests::place::{own_seconds, processes_with, wait};
 use lapstrake_tests::{Place, Ran, can_run_containers, skip};
 use serde_json::Value;
 
@@ -251,14 +252,15 @@ fn a_running_build_keeps_what_it_may_use() {
     let text = "FROM base\nRUN head -c 3000000 /dev/urandom > /big\n";
     let first = folder(&place, "first", text);
     Ran::of(start(&place, &first, None).wait_with_output().unwrap()).ok();
+    let mark = own_seconds();
     let second = folder(
         &place,
         "second",
-        &format!("{text}RUN echo begun; sleep 2; wc -c < /big > /size\n"),
+        &format!("{text}RUN echo {mark}; sleep 4; wc -c < /big > /size\n"),
     );
     let out = place.path("out/second");
     let mut child = start(&place, &second, Some(&out));
-    wait(|| !lapstrake_tests::place::processes_with("sleep 2; wc -c").is_empty());
+    wait(|| !processes_with(&mark).is_empty());
     let ran = place.run(["prune", "--all", "--force"]).ok();
     assert!(
         ran.stderr.contains("may be in use by running builds"),
@@ -273,14 +275,6 @@ fn a_running_build_keeps_what_it_may_use() {
     assert_eq!(again.count("CACHED"), 1, "{}", again.stderr);
     place.run(["prune", "--all", "--force"]).ok();
     assert!(disk::usage(&place.state()) < 1 << 20);
-}
-
-fn wait(done: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !done() {
-        assert!(began.elapsed() < Duration::from_secs(30), "waited too long");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// Numbers that look random and can be had again (xorshift, Marsaglia 2003).

@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -207,6 +209,25 @@ pub fn processes_with(text: &str) -> Vec<String> {
         .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
         .filter(|line| line.contains(text))
         .collect()
+}
+
+/// Waits until something is so. A loaded machine takes its time; what never comes fails the test.
+#[track_caller]
+pub fn wait(done: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < Duration::from_secs(120), "waited too long");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Seconds for a `sleep` that nothing else on this machine sleeps: a process is found by them, and none of another test or of
+/// an earlier run is.
+pub fn own_seconds() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    // Less than 32 bits: process ids have seven digits at most.
+    format!("{}{:02}", 1_000_000 + std::process::id(), number % 100)
 }
 
 /// The program under test: beside the test's own binary, or where `LAPSTRAKE` says.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lapstrake_tests::{Ran, skip};
 use rustix::process::{Pid, Signal, kill_process};
@@ -59,7 +59,14 @@ fn an_endless_loop_ends_with_ctrl_c() {
     };
     let place = place_with(&guest);
     let mut command = place.command();
-    command.args(["build", "context", "--target", "loop", "--progress", "plain"]);
+    command
+        .args(["build", "context", "--target", "loop", "--progress", "plain"])
+        .args([
+            "--frontend-fuel",
+            "1000000000000000",
+            "--frontend-timeout",
+            "100000",
+        ]);
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     // The build file is read: signals are listened to by now.
     let lines = BufReader::new(child.stderr.take().unwrap())
@@ -67,11 +74,8 @@ fn an_endless_loop_ends_with_ctrl_c() {
         .map_while(Result::ok);
     let mut lines = lines.skip_while(|line| !line.contains("DONE"));
     assert!(lines.next().is_some());
-    let began = Instant::now();
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    // Well before its time is up.
-    assert!(began.elapsed() < Duration::from_secs(30));
     assert_unharmed(&place);
 }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use lapstrake_llb::Digest;
 use lapstrake_store::edit::Metadata;
-use lapstrake_store::tree::{Entry, FileKind};
+use lapstrake_store::tree::{Entry, FileKind, describe_at};
 use lapstrake_store::{LayerDraft, LayerId, Store};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use serde::{Deserialize, Serialize};
@@ -171,8 +171,8 @@ impl EarlierDir<'_> {
         if rustix::fs::linkat(&self.dir, name, dir, name, AtFlags::empty()).is_err() {
             return false;
         }
-        let same = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
-            .is_ok_and(|stat| wanted.fits(&Entry::new(to.to_owned(), &stat, 0, None)));
+        // As what it is meant to be: without privilege that is not what it is.
+        let same = describe_at(dir, name).is_ok_and(|found| wanted.fits(&found));
         if !same {
             // The list and the layer do not fit together: then neither counts. What cannot be removed is an error of the
             // copy, which wants the place.

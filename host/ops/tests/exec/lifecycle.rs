@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,9 @@ use lapstrake_ops::exec::{
 };
 
 use crate::needs_containers;
-use crate::support::{Step, cgroups, names, options, processes_with, runner, step_cgroups, wait_until};
+use crate::support::{
+    PATIENCE, Step, cgroups, names, options, processes_with, runner, step_cgroups, wait_until,
+};
 
 /// Says to a started copy of this program that it is to be an engine that gets killed.
 const ENGINE_VARIABLE: &str = "LAPSTRAKE_TEST_ENGINE";
@@ -41,32 +43,30 @@ fn cgroups_of_this_process() -> Vec<String> {
     cgroups().into_iter().filter(|c| c.contains(&own)).collect()
 }
 
-/// Starts a step, waits until it says `started`, and calls `then` from another thread. Says how long after
-/// that the step was over.
+/// Starts a step, waits until it says `started`, and calls `then` from another thread.
 fn interrupted(
     runner: &Runner,
     step: Step,
     cancel: &CancelToken,
     then: impl FnOnce() + Send,
-) -> (Result<Exit, ExecError>, Duration) {
-    let (said, heard) = std::sync::mpsc::channel::<Instant>();
-    let result = std::thread::scope(|scope| {
+) -> Result<Exit, ExecError> {
+    let (said, heard) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
         let waiting = scope.spawn(move || {
-            heard.recv_timeout(Duration::from_secs(20)).unwrap();
+            heard.recv_timeout(PATIENCE).unwrap();
             then();
-            Instant::now()
         });
         let mut text = Vec::new();
         let mut output = |output: lapstrake_ops::exec::Output<'_>| {
             text.extend_from_slice(output.data);
             if text.starts_with(b"started") {
-                let _ = said.send(Instant::now());
+                let _ = said.send(());
             }
         };
         let result = runner.run(&step.request, &mut output, cancel);
-        (result.map(|s| s.exit), waiting.join().unwrap())
-    });
-    (result.0, result.1.elapsed())
+        waiting.join().unwrap();
+        result.map(|s| s.exit)
+    })
 }
 
 #[test]
@@ -75,23 +75,18 @@ fn cancelling_kills_the_whole_tree_at_once() {
     let marker = marker();
     let cancel = CancelToken::new().unwrap();
     let step = Step::sh(&stubborn(&marker));
-    let (result, took) = interrupted(runner(), step, &cancel, || {
-        assert!(wait_until(Duration::from_secs(5), || processes_with(&format!(
-            "sleep {marker}"
-        ))
-        .len()
-            >= 4));
+    let result = interrupted(runner(), step, &cancel, || {
+        assert!(wait_until(
+            || processes_with(&format!("sleep {marker}")).len() >= 4
+        ));
         cancel.cancel();
     });
     assert!(matches!(result, Err(ExecError::Cancelled)), "{result:?}");
-    assert!(took < Duration::from_secs(1), "{took:?}");
     assert_eq!(processes_with(&marker), [] as [&str; 0]);
-    let start = Instant::now();
     assert!(matches!(
         Step::new(&["true"]).try_run_cancelled(&cancel),
         Err(ExecError::Cancelled)
     ));
-    assert!(start.elapsed() < Duration::from_secs(1));
 }
 
 impl Step {
@@ -111,7 +106,7 @@ fn a_command_that_takes_too_long_is_killed() {
         matches!(error, ExecError::TimedOut { after } if after == Duration::from_millis(300)),
         "{error}"
     );
-    assert!(start.elapsed() >= Duration::from_millis(300) && start.elapsed() < Duration::from_secs(3));
+    assert!(start.elapsed() >= Duration::from_millis(300));
     assert_eq!(processes_with(&marker), [] as [&str; 0]);
 }
 
@@ -119,37 +114,40 @@ fn a_command_that_takes_too_long_is_killed() {
 fn daemons_end_with_the_command_and_hold_nothing_up() {
     needs_containers!();
     let marker = marker();
-    let start = Instant::now();
+    // The daemons have the pipes open for longer than a step may take here.
     let ran = Step::sh(&format!(
         "(setsid sleep {marker} &); sleep {marker} & echo done; exit 3"
     ))
     .run();
     assert_eq!((ran.status.exit, ran.stdout.as_str()), (Exit::Code(3), "done\n"));
-    assert!(
-        start.elapsed() < Duration::from_secs(3),
-        "the daemons have the pipes open: {:?}",
-        start.elapsed()
-    );
     assert_eq!(processes_with(&marker), [] as [&str; 0]);
 }
 
 #[test]
 fn steps_side_by_side() {
     needs_containers!();
-    let running = Arc::new(AtomicUsize::new(0));
-    let start = Instant::now();
+    let (started, ended) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for index in 0..16 {
-            let running = running.clone();
+            let (started, ended) = (&started, &ended);
             scope.spawn(move || {
-                let ran = Step::sh(&format!("sleep 0.4; echo {index}")).succeed();
-                assert_eq!(ran.stdout, format!("{index}\n"));
-                running.fetch_add(1, Ordering::Relaxed);
+                let step = Step::sh(&format!("echo {index}; sleep 0.4"));
+                let mut output = |output: lapstrake_ops::exec::Output<'_>| {
+                    assert_eq!(output.data, format!("{index}\n").as_bytes());
+                    started.lock().unwrap().push(Instant::now());
+                };
+                let cancel = CancelToken::new().unwrap();
+                let status = runner().run(&step.request, &mut output, &cancel).unwrap();
+                assert!(status.is_success(&[]));
+                ended.lock().unwrap().push(Instant::now());
             });
         }
     });
-    assert_eq!(running.load(Ordering::Relaxed), 16);
-    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    let (started, ended) = (started.into_inner().unwrap(), ended.into_inner().unwrap());
+    assert_eq!((started.len(), ended.len()), (16, 16));
+    let first_end = ended.iter().min().unwrap();
+    let before = started.iter().filter(|start| *start < first_end).count();
+    assert!(before > 1, "one after the other");
 }
 
 #[test]
@@ -159,12 +157,10 @@ fn a_killed_helper_takes_everything_with_it_and_is_replaced() {
     let marker = marker();
     let cancel = CancelToken::new().unwrap();
     let step = Step::sh(&stubborn(&marker));
-    let (result, _) = interrupted(&runner, step, &cancel, || {
-        assert!(wait_until(Duration::from_secs(5), || processes_with(&format!(
-            "sleep {marker}"
-        ))
-        .len()
-            >= 4));
+    let result = interrupted(&runner, step, &cancel, || {
+        assert!(wait_until(
+            || processes_with(&format!("sleep {marker}")).len() >= 4
+        ));
         // The first process of the command: its parent is the helper.
         let command = pid_of(&format!("sleep {marker}4; :"));
         let helper = parent_of(command);
@@ -175,7 +171,7 @@ fn a_killed_helper_takes_everything_with_it_and_is_replaced() {
         .unwrap();
     });
     assert!(matches!(result, Err(ExecError::HelperDied)), "{result:?}");
-    assert!(wait_until(Duration::from_secs(2), || processes_with(&marker).is_empty()));
+    assert!(wait_until(|| processes_with(&marker).is_empty()));
     assert_eq!(
         Step::new(&["echo", "again"])
             .try_run_with(&runner)
@@ -230,7 +226,7 @@ fn commands_that_cannot_be_started_leave_nothing() {
     for _ in 0..3 {
         assert!(Step::new(&["no-such-program"]).try_run().is_err());
     }
-    assert!(wait_until(Duration::from_secs(20), || step_cgroups() == 0));
+    assert!(wait_until(|| step_cgroups() == 0));
 }
 
 /// Not a test of anything: what `killing_the_engine_leaves_nothing` starts and kills.
@@ -298,11 +294,9 @@ fn killing_the_engine_leaves_nothing() {
             .filter(|c| c.contains(&of_engine))
             .collect::<Vec<_>>()
     };
-    assert!(wait_until(Duration::from_secs(5), || processes_with(&format!(
-        "sleep {marker}"
-    ))
-    .len()
-        >= 4));
+    assert!(wait_until(
+        || processes_with(&format!("sleep {marker}")).len() >= 4
+    ));
     let discards = || {
         names(&dir.join("state"))
             .into_iter()
@@ -312,9 +306,8 @@ fn killing_the_engine_leaves_nothing() {
     assert!(discards() == 1 && dir.join("upper").exists());
     engine.kill().unwrap();
     assert_eq!(engine.wait().unwrap().signal(), Some(9));
-    let gone = wait_until(Duration::from_secs(2), || {
-        processes_with(&marker).is_empty() && own_cgroups().is_empty() && discards() == 0
-    });
+    let gone =
+        wait_until(|| processes_with(&marker).is_empty() && own_cgroups().is_empty() && discards() == 0);
     assert!(gone, "{:?} {:?}", processes_with(&marker), own_cgroups());
     assert!(!dir.join("upper").exists() && !dir.join("work").exists());
     assert!(

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lapstrake_llb::LinuxResources;
 use lapstrake_ops::exec::{
@@ -95,11 +95,9 @@ fn it_is_killed_with_all_it_runs() {
         r.timeout = Some(Duration::from_millis(800));
         r.resources = Some(limits);
     });
-    let start = Instant::now();
     let error = step.try_run_with(runner).err().unwrap();
     assert!(matches!(error, ExecError::TimedOut { .. }), "{error:?}");
-    assert!(start.elapsed() < Duration::from_secs(4));
     assert_eq!(processes_with(&marker), [] as [&str; 0]);
     // Other tests have some for a moment.
-    assert!(wait_until(Duration::from_secs(20), || step_cgroups() == 0));
+    assert!(wait_until(|| step_cgroups() == 0));
 }

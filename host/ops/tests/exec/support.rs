@@ -191,7 +191,7 @@ impl Step {
             devices: Vec::new(),
             groups: Vec::new(),
             network: Network::Host,
-            timeout: Some(Duration::from_secs(60)),
+            timeout: Some(Duration::from_secs(300)),
             no_new_privileges: true,
         };
         Step { dir, request }
@@ -331,10 +331,13 @@ pub fn processes_with(marker: &str) -> Vec<String> {
     found
 }
 
-/// Waits until `condition` holds, for at most `limit`.
-pub fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
+/// How long something may take that is sure to come: a loaded machine takes its time.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Waits until `condition` holds, as long as that may take. Whether it does.
+pub fn wait_until(mut condition: impl FnMut() -> bool) -> bool {
     let start = std::time::Instant::now();
-    while start.elapsed() < limit {
+    while start.elapsed() < PATIENCE {
         if condition() {
             return true;
         }

@@ -111,7 +111,7 @@ impl ToyWorker {
         self.most_together.fetch_max(*here, Ordering::SeqCst);
         condition.notify_all();
         while *here < count {
-            let (guard, timeout) = condition.wait_timeout(here, Duration::from_secs(10)).unwrap();
+            let (guard, timeout) = condition.wait_timeout(here, Duration::from_secs(120)).unwrap();
             here = guard;
             if timeout.timed_out() {
                 return;

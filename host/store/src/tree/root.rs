@@ -328,6 +328,19 @@ fn shown_name(name: &OsStr) -> Option<&OsStr> {
     }
 }
 
+/// Describes a file in an open directory of a layer as what it is meant to be. A symbolic link is described as it is.
+pub fn describe_at(dir: impl AsFd, name: &OsStr) -> io::Result<Entry> {
+    let stat = stat_at(dir.as_fd(), name)?;
+    let mut entry = Entry::new(name.into(), &stat, 0, None);
+    let powers = Powers::current();
+    if !powers.is_full() {
+        let path = proc_path(dir.as_fd(), name);
+        let read = |buffer: &mut [u8]| rustix::fs::lgetxattr(&path, MEANT, buffer);
+        ownership::restore(&mut entry, powers, read, |_| {});
+    }
+    Ok(entry)
+}
+
 /// Whether an open file has extended attributes that belong to the tree. Cheaper than reading them.
 pub fn has_xattrs(file: impl AsFd) -> io::Result<bool> {
     let mut small = [0u8; 512];
