@@ -45,6 +45,7 @@ bench: $(LAPSTRAKE)
 
 # The Dockerfile frontend's parser, expansion and lowering; FUZZ_SECONDS=300 unless given.
 fuzz:
+	@sh tests/install.sh fuzz
 	@sh frontends/dockerfile/fuzz/run.sh $${FUZZ_SECONDS:-300}
 
 install: $(LAPSTRAKE)

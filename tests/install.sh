@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs from Debian's packages what the build, the demo and the tests use and what is not there yet.
 #
-#   install.sh build|demo|test ...
+#   install.sh build|demo|test|fuzz ...
 #
 # What cannot be installed is told and is no error here: the build says what it lacks, tests skip with a reason.
 set -eu
@@ -47,6 +47,9 @@ for part in "$@"; do
         want bzip2 bzip2
         want xz xz-utils
         want zstd zstd
+        ;;
+    fuzz)
+        want c++ g++
         ;;
     bench)
         want buildah buildah

@@ -122,6 +122,17 @@ impl Config {
         Ok(config)
     }
 
+    /// Reports names of checks that there are not: BuildKit ignores them, and the check runs all the same.
+    pub fn note_unknown(&self, span: Span, diagnostics: &mut Diagnostics) {
+        for name in self.skip.iter().chain(&self.experimental) {
+            if RULES.iter().all(|rule| rule.name != name) {
+                let near = suggest::did_you_mean(name, RULES.iter().map(|rule| rule.name));
+                let message = format!("there is no check `{name}`");
+                diagnostics.push(Diagnostic::info("UnknownCheck", span, message).maybe_help(near));
+            }
+        }
+    }
+
     fn wants(&self, rule: &Rule) -> bool {
         let on = !rule.experimental || self.experimental_all || self.experimental.contains(rule.name);
         on && !self.skip_all && !self.skip.contains(rule.name)

@@ -59,6 +59,9 @@ pub fn build(parsed: Parsed, end: usize, diagnostics: &mut Diagnostics) -> Docke
         }),
         None => Config::default(),
     };
+    if let Some(word) = &parsed.directives.check {
+        checks.note_unknown(word.span, diagnostics);
+    }
     let mut file = Dockerfile {
         escape: parsed.directives.escape,
         globals: Vec::new(),

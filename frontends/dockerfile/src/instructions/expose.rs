@@ -8,6 +8,7 @@ use crate::lower::golang;
 use crate::lower::stage::{Cx, Stage, report_expansion};
 use crate::parse::Arguments;
 use crate::span::Span;
+use crate::suggest;
 use crate::syntax::flags::Flags;
 use crate::syntax::words::{self, Word};
 
@@ -80,7 +81,9 @@ fn ports(text: &str, span: Span, cx: &mut Cx<'_>) -> Result<Vec<String>, String>
         protocol.to_ascii_lowercase()
     };
     if !matches!(lower.as_str(), "tcp" | "udp" | "sctp") {
-        return Err(format!("`{protocol}` is not tcp, udp or sctp"));
+        let near = suggest::did_you_mean(&lower, ["tcp", "udp", "sctp"]);
+        let near = near.map(|near| format!("; {near}")).unwrap_or_default();
+        return Err(format!("`{protocol}` is not tcp, udp or sctp{near}"));
     }
     if !protocol.is_empty() && protocol != lower {
         cx.lint(lint::EXPOSE_PROTO_CASING, span, || {
