@@ -46,6 +46,7 @@ bench: $(LAPSTRAKE)
 # The Dockerfile frontend's parser, expansion and lowering; FUZZ_SECONDS=300 unless given.
 fuzz:
 	@sh frontends/dockerfile/fuzz/run.sh $${FUZZ_SECONDS:-300}
+	@sh frontends/nix/fuzz/run.sh $${FUZZ_SECONDS:-300}
 
 install: $(LAPSTRAKE)
 	install -D -m 0755 $(LAPSTRAKE) $(DESTDIR)/usr/local/bin/lapstrake

@@ -276,6 +276,7 @@ impl Machine {
     }
 
     fn push(&mut self, frame: Frame) -> Result<Flow, Error> {
+        self.vm.step()?;
         if self.frames.len() >= MAX_FRAMES {
             let message = format!("stack overflow: more than {MAX_FRAMES} evaluations wait for each other");
             return Err(Error::new(ErrorKind::StackOverflow, message).help(
