@@ -47,6 +47,7 @@ bench: $(LAPSTRAKE)
 fuzz:
 	@sh tests/install.sh fuzz
 	@sh frontends/dockerfile/fuzz/run.sh $${FUZZ_SECONDS:-300}
+	@sh frontends/nix/fuzz/run.sh $${FUZZ_SECONDS:-300}
 
 install: $(LAPSTRAKE)
 	install -D -m 0755 $(LAPSTRAKE) $(DESTDIR)/usr/local/bin/lapstrake

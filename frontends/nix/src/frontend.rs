@@ -30,6 +30,10 @@ impl Frontend for NixFrontend {
                 option("arg", "an argument of the file's function: an expression"),
                 option("argstr", "an argument of the file's function: a string"),
                 option("attr", "attribute of the file's value, such as images.web"),
+                option(
+                    "max-steps",
+                    "calls and promises after which an evaluation is given up",
+                ),
                 option("no-cache", "builders run though they ran before"),
                 option(
                     "image-resolve-mode",

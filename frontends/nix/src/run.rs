@@ -34,6 +34,9 @@ impl<'a> Run<'a> {
         let io = Box::new(HostIo::new(host, request));
         let evaluation = Evaluation::new(io, &system(platform))
             .map_err(|error| BuildError::Internal(error.to_string()))?;
+        if let Some(steps) = request.option("max-steps").and_then(|steps| steps.parse().ok()) {
+            evaluation.vm.limit_steps(steps);
+        }
         Builds::of(&evaluation.vm).set(Surroundings {
             context: request.context.clone(),
             named_contexts: request.named_contexts.clone(),

@@ -151,3 +151,44 @@ fn trace_speaks() {
     assert_eq!(evaluator.eval(text).as_deref(), Ok("2"));
     assert_eq!(*traced.borrow(), ["one", "{ a = 1; }"]);
 }
+
+/// The builtins of Nix 2.18, without those that docs/nix.md says are missing.
+#[test]
+fn every_builtin_is_there_or_said_to_be_missing() {
+    const MISSING: &[&str] = &[
+        "currentTime",
+        "exec",
+        "fetchClosure",
+        "fetchMercurial",
+        "fetchTree",
+        "flakeRefToString",
+        "getFlake",
+        "importNative",
+        "outputOf",
+        "parseFlakeRef",
+        "storePath",
+    ];
+    const ALL: &str = "abort add addErrorContext all any appendContext attrNames attrValues baseNameOf bitAnd bitOr \
+        bitXor break builtins catAttrs ceil compareVersions concatLists concatMap concatStringsSep currentSystem \
+        currentTime deepSeq derivation derivationStrict dirOf div elem elemAt exec false fetchClosure fetchGit \
+        fetchMercurial fetchTarball fetchTree fetchurl filter filterSource findFile flakeRefToString floor foldl' \
+        fromJSON fromTOML functionArgs genList genericClosure getAttr getContext getEnv getFlake groupBy hasAttr \
+        hasContext hashFile hashString head import importNative intersectAttrs isAttrs isBool isFloat isFunction isInt \
+        isList isNull isPath isString langVersion length lessThan listToAttrs map mapAttrs match mul nixPath nixVersion \
+        null outputOf parseDrvName parseFlakeRef partition path pathExists placeholder readDir readFile readFileType \
+        removeAttrs replaceStrings scopedImport seq sort split splitVersion storeDir storePath stringLength sub \
+        substring tail throw toFile toJSON toPath toString toXML trace traceVerbose true tryEval typeOf \
+        unsafeDiscardOutputDependency unsafeDiscardStringContext unsafeGetAttrPos zipAttrsWith";
+    let evaluator = Evaluator::new(MemoryIo::default());
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/nix.md");
+    let docs = std::fs::read_to_string(docs).expect("docs/nix.md");
+    for name in ALL.split_whitespace() {
+        let is_there = evaluator.eval(&format!("builtins ? {name}"));
+        let expected = if MISSING.contains(&name) { "false" } else { "true" };
+        assert_eq!(is_there.as_deref(), Ok(expected), "{name}");
+        assert!(
+            docs.contains(&format!("`{name}`")),
+            "docs/nix.md does not name {name}"
+        );
+    }
+}

@@ -4,7 +4,7 @@ use crate::error::{Error, ErrorKind};
 use crate::eval::{Attrs, Builtin, List, Value, Vm, compare};
 
 /// The longest list that `genList` makes.
-const MAX_LENGTH: i64 = 50_000_000;
+const MAX_LENGTH: i64 = 2_000_000;
 
 /// The group.
 pub static BUILTINS: &[Builtin] = &[

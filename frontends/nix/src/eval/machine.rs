@@ -38,6 +38,8 @@ enum Frame {
     Apply { args: Vec<Value>, span: Option<Span> },
     /// Keeps a promise with what comes back.
     Update(Update),
+    /// Remembers a function whose body ended with a call, for traces. There is at most one of these in a row.
+    Called { name: Option<Symbol>, caller: Span },
 }
 
 /// A promise that code keeps, and the attribute that it was of.
@@ -164,6 +166,10 @@ impl Machine {
                 Some(Err(error)) => Some(Err(self.broken(error, &update))),
                 None => None,
             },
+            Frame::Called { name, caller } => match result {
+                Some(Err(error)) => Some(Err(error.note(self.calling(name), Some(caller)))),
+                result => result,
+            },
         }
     }
 
@@ -197,6 +203,11 @@ impl Machine {
                     self.stack.truncate(frame.base);
                     let update = frame.update.take();
                     let caller = frame.caller;
+                    if let (Label::Function(name), Some(caller)) = (frame.code.label, caller)
+                        && !matches!(self.frames.last(), Some(Frame::Called { .. }))
+                    {
+                        self.frames.push(Frame::Called { name, caller });
+                    }
                     drop(frame);
                     return self.flow(|machine| {
                         let result = machine.apply(function, args, span, update);
@@ -242,16 +253,16 @@ impl Machine {
 
     fn annotate(&self, error: Error, frame: &CodeFrame) -> Error {
         let error = error.at(frame.span());
-        let text = |symbol| self.vm.symbols().text(symbol);
         match frame.code.label {
             Label::Plain | Label::Attribute(_) => error,
-            Label::Function(name) => {
-                let what = match name {
-                    Some(name) => format!("while calling '{}'", text(name)),
-                    None => "while calling an anonymous function".to_owned(),
-                };
-                error.note(what, frame.caller)
-            }
+            Label::Function(name) => error.note(self.calling(name), frame.caller),
+        }
+    }
+
+    fn calling(&self, name: Option<Symbol>) -> String {
+        match name {
+            Some(name) => format!("while calling '{}'", self.vm.symbols().text(name)),
+            None => "while calling an anonymous function".to_owned(),
         }
     }
 
@@ -276,6 +287,7 @@ impl Machine {
     }
 
     fn push(&mut self, frame: Frame) -> Result<Flow, Error> {
+        self.vm.step()?;
         if self.frames.len() >= MAX_FRAMES {
             let message = format!("stack overflow: more than {MAX_FRAMES} evaluations wait for each other");
             return Err(Error::new(ErrorKind::StackOverflow, message).help(

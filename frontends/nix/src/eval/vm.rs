@@ -44,6 +44,7 @@ struct Session {
     extensions: RefCell<BTreeMap<TypeId, Rc<dyn Any>>>,
     request: Cell<Option<Request>>,
     response: Cell<Option<Result<Value, Error>>>,
+    steps: Cell<u64>,
 }
 
 impl Vm {
@@ -58,7 +59,27 @@ impl Vm {
             extensions: RefCell::default(),
             request: Cell::new(None),
             response: Cell::new(None),
+            steps: Cell::new(u64::MAX),
         }))
+    }
+
+    /// Says after how many operations the evaluation is given up. Without that it ends when it ends: a component has fuel.
+    pub fn limit_steps(&self, steps: u64) {
+        self.0.steps.set(steps);
+    }
+
+    /// Notes an operation.
+    pub(crate) fn step(&self) -> Result<(), Error> {
+        match self.0.steps.get().checked_sub(1) {
+            Some(rest) => {
+                self.0.steps.set(rest);
+                Ok(())
+            }
+            None => Err(Error::new(
+                ErrorKind::StackOverflow,
+                "the evaluation takes too many steps",
+            )),
+        }
     }
 
     /// The names.
