@@ -97,7 +97,15 @@ pub enum TrustError {
         /// Its digest.
         found: Digest,
         /// The locked one.
-        locked: Digest,
+        locked: String,
+    },
+    /// Another frontend than the lock file says.
+    #[error("the frontend is {reference}, but the lock file is of {locked}")]
+    LockOfAnother {
+        /// Which.
+        reference: String,
+        /// The locked one.
+        locked: String,
     },
 }
 
@@ -122,7 +130,9 @@ impl TrustError {
             Self::NotSigned { .. } => {
                 "cosign sign --key cosign.key --new-bundle-format=false signs it; the keys stand in keys under [frontend]"
             }
-            Self::OtherThanLocked { .. } => "if that is meant, lapstrake lock writes the file anew",
+            Self::OtherThanLocked { .. } | Self::LockOfAnother { .. } => {
+                "if that is meant, lapstrake lock writes the file anew"
+            }
         }
     }
 }

@@ -5,21 +5,23 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lapstrake_frontend::{
-    Cancel, ContextSource, Frontend, FrontendError, FrontendSource, Gateway, Limits, NamedContext, Request,
-    Speaker, resolve, results::Results, syntax,
+    Cancel, ContextSource, Frontend, FrontendError, FrontendPlace, FrontendSource, Gateway, Limits,
+    NamedContext, Request, Speaker, resolve, results::Results, syntax,
 };
 use lapstrake_llb::{Digest, OciLayoutSource, SourceFile, SourceRange, Timestamp};
+use lapstrake_ops::source::component::Component;
 use lapstrake_store::Store;
 
 use crate::error::{Error, FrontendFailure};
-use crate::options::{BuildFile, CompileOptions, Context, FrontendLimits, NamedSource};
+use crate::lock::Lock;
+use crate::options::{BuildFile, CompileOptions, Context, FrontendLimits, LockUse, NamedSource};
 use crate::platform;
-use crate::trust::Trust;
+use crate::trust::{FrontendPolicy, Trust, TrustError};
 
 use super::build::Build;
 use super::build_file::{self, BuildFileError, Loaded};
 use super::gateway::Failures;
-use super::{Engine, arguments, components, remote};
+use super::{Engine, arguments, components, lock, remote};
 
 /// The frontend of a build file without a syntax line.
 const DEFAULT_FRONTEND: &str = "docker/dockerfile:1";
@@ -33,6 +35,12 @@ pub(super) struct Prepared {
     pub(super) frontend: Frontend,
     pub(super) request: Request,
     pub(super) limits: Limits,
+    /// How it is named.
+    pub(super) reference: String,
+    /// The digest that its registry has it under.
+    pub(super) manifest: Option<Digest>,
+    /// What the build takes from elsewhere.
+    pub(super) lock: Option<Arc<Lock>>,
     /// Where the build file names the frontend.
     pub(super) place: Option<(SourceFile, SourceRange)>,
 }
@@ -90,6 +98,36 @@ pub(super) fn prepare(
         place: place.clone().map(Box::new),
         source,
     })?;
+    let lock = lock::read(options)?;
+    let (frontend, component) = trusted(
+        engine,
+        build,
+        options,
+        lock.as_deref(),
+        (&reference, found, &place),
+    )?;
+    let limits = limits(&options.limits);
+    arguments::check(&frontend, &options.frontend_options, &limits)?;
+    let request = request(options, loaded, line_arguments)?;
+    Ok(Prepared {
+        frontend,
+        request,
+        limits,
+        reference,
+        manifest: component.map(|component| component.manifest),
+        lock,
+        place,
+    })
+}
+
+/// Fetches and loads a frontend that may run, and is the locked one where that matters.
+fn trusted(
+    engine: &Engine,
+    build: &Build,
+    options: &CompileOptions,
+    lock: Option<&Lock>,
+    (reference, mut found, place): (&str, FrontendPlace, &components::Place),
+) -> Result<(Frontend, Option<Component>), Error> {
     let trust = Trust {
         policy: options.frontend_policy.unwrap_or(engine.options.trust.policy),
         ..engine.options.trust.clone()
@@ -98,19 +136,38 @@ pub(super) fn prepare(
         place: place.clone().map(Box::new),
         source,
     };
-    trust.before(&reference, &found, false).map_err(distrusted)?;
-    let found = components::find(engine, build, options.offline, &reference, found, &place)?;
-    found.signed.map_err(distrusted)?;
-    let frontend = load(engine, &found.source, &reference, place.clone())?;
-    let limits = limits(&options.limits);
-    arguments::check(&frontend, &options.frontend_options, &limits)?;
-    let request = request(options, loaded, line_arguments)?;
-    Ok(Prepared {
-        frontend,
-        request,
-        limits,
-        place,
-    })
+    let is_built_in = matches!(&found, FrontendPlace::Here(FrontendSource::BuiltIn(_)));
+    let locked = lock.map(|lock| &lock.frontend);
+    let strict = options.lock == LockUse::Required;
+    if let Some(other) = locked.filter(|locked| strict && locked.reference != reference) {
+        return Err(distrusted(TrustError::LockOfAnother {
+            reference: reference.to_owned(),
+            locked: other.reference.clone(),
+        }));
+    }
+    let locked = locked.filter(|locked| locked.reference == reference);
+    trust
+        .before(reference, &found, locked.is_some())
+        .map_err(distrusted)?;
+    if let (FrontendPlace::Registry(name), Some(manifest)) =
+        (&mut found, locked.and_then(|locked| locked.manifest.as_ref()))
+        && !name.contains('@')
+    {
+        // Where the tag is now makes no difference.
+        name.push_str(&format!("@{manifest}"));
+    }
+    let got = components::find(engine, build, options.offline, reference, found, place)?;
+    got.signed.map_err(distrusted)?;
+    let frontend = load(engine, &got.source, reference, place.clone())?;
+    let must = strict || (trust.policy == FrontendPolicy::Locked && !is_built_in);
+    if let Some(locked) = locked.filter(|locked| must && locked.digest != frontend.digest().to_string()) {
+        return Err(distrusted(TrustError::OtherThanLocked {
+            reference: reference.to_owned(),
+            found: frontend.digest(),
+            locked: locked.digest.clone(),
+        }));
+    }
+    Ok((frontend, got.component))
 }
 
 /// A frontend's failure that is about no line of the build file.

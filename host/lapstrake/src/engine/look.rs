@@ -10,7 +10,7 @@ use lapstrake_ops::source::component::{Component, Pushed, World};
 use lapstrake_ops::source::progress::Quiet;
 
 use crate::error::{Error, FrontendFailure};
-use crate::options::{BuildFile, BuildOptions, CompileOptions, Context, FrontendLimits};
+use crate::options::{BuildFile, BuildOptions, CompileOptions, Context, FrontendLimits, LockUse};
 use crate::trust::{FrontendPolicy, Trust, TrustError};
 
 use super::build::Build;
@@ -167,6 +167,7 @@ fn nothing(offline: bool) -> CompileOptions {
         offline,
         frontend: None,
         frontend_policy: None,
+        lock: LockUse::Ignored,
         limits: FrontendLimits::default(),
     }
 }

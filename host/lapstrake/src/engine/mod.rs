@@ -8,6 +8,7 @@ mod components;
 mod export;
 mod frontends;
 mod gateway;
+mod lock;
 mod look;
 mod remote;
 mod ssh;
@@ -37,7 +38,8 @@ pub use why::{Explanation, Wanted};
 use crate::config::Sandbox;
 use crate::error::Error;
 use crate::gc::GcLimits;
-use crate::options::{BuildFile, BuildOptions, CompileOptions};
+use crate::options::{BuildFile, BuildOptions, CompileOptions, LockUse};
+use crate::policy::GraphPolicy;
 use crate::progress::Sink;
 use crate::trust::Trust;
 
@@ -67,6 +69,8 @@ pub struct EngineOptions {
     pub debug: bool,
     /// Which frontends may run.
     pub trust: Trust,
+    /// What they may want done.
+    pub policy: GraphPolicy,
     /// What the store may take when a build has ended; none: no garbage is collected.
     pub gc: Option<GcLimits>,
 }
@@ -164,7 +168,18 @@ impl Engine {
 
     fn compile_in(&self, build: &Arc<Build>, options: &CompileOptions) -> Result<Compiled, Error> {
         let prepared = self.prepare(build, options)?;
-        let gateway = Arc::new(BuildGateway::new(Arc::clone(build)));
+        let mut compiled = self.compile_prepared(build, &prepared)?;
+        if let Some(lock) = &prepared.lock {
+            let whole = options.lock == LockUse::Required;
+            lock.apply(&mut compiled.definition, whole)
+                .map_err(Error::Forbidden)?;
+        }
+        build.check(&compiled.definition)?;
+        Ok(compiled)
+    }
+
+    fn compile_prepared(&self, build: &Arc<Build>, prepared: &Prepared) -> Result<Compiled, Error> {
+        let gateway = Arc::new(BuildGateway::new(Arc::clone(build), prepared.lock.clone()));
         let cancel = Cancel::new();
         let theirs = cancel.clone();
         let _registration = build.cancel.on_cancel(move || theirs.cancel());
@@ -236,7 +251,7 @@ impl Engine {
         let options = &*taken.options;
         let build = Build::new(self, options, client)?;
         let prepared = self.prepare(&build, &options.compile)?;
-        let gateway = Arc::new(BuildGateway::new(Arc::clone(&build)));
+        let gateway = Arc::new(BuildGateway::new(Arc::clone(&build), prepared.lock.clone()));
         let cancel = Cancel::new();
         let theirs = cancel.clone();
         let _registration = client.cancel.on_cancel(move || theirs.cancel());
