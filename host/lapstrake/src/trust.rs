@@ -99,13 +99,11 @@ pub enum TrustError {
         /// The locked one.
         locked: String,
     },
-    /// Another frontend than the lock file says.
-    #[error("the frontend is {reference}, but the lock file is of {locked}")]
-    LockOfAnother {
+    /// Not in the lock file.
+    #[error("{reference} is not in the lock file")]
+    NotInLock {
         /// Which.
         reference: String,
-        /// The locked one.
-        locked: String,
     },
 }
 
@@ -130,7 +128,7 @@ impl TrustError {
             Self::NotSigned { .. } => {
                 "cosign sign --key cosign.key --new-bundle-format=false signs it; the keys stand in keys under [frontend]"
             }
-            Self::OtherThanLocked { .. } | Self::LockOfAnother { .. } => {
+            Self::OtherThanLocked { .. } | Self::NotInLock { .. } => {
                 "if that is meant, lapstrake lock writes the file anew"
             }
         }

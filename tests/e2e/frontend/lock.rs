@@ -52,7 +52,7 @@ fn a_locked_build_is_what_it_was() {
     let text = lock(&place);
     for part in [
         "version = 1",
-        "[frontend]\nreference = \"docker/dockerfile:1\"",
+        "[[frontend]]\nreference = \"docker/dockerfile:1\"",
         "world = \"0.1.0\"",
         &format!(
             "reference = \"{}/base:1\"\ndigest = {}",
@@ -120,7 +120,7 @@ fn what_is_not_in_the_lock_is_told_with_its_line() {
     std::fs::write(&path, other).unwrap();
     place
         .build(&["--locked"])
-        .fails(1, &["but the lock file is of nix"]);
+        .fails(1, &["docker/dockerfile:1 is not in the lock file"]);
 }
 
 #[test]
@@ -135,7 +135,10 @@ fn a_locked_branch_is_a_commit() {
     let url = web.url("x.git");
     place.dockerfile(&format!("FROM scratch\nADD {url}#main /\n"));
     place.run(["lock", "context"]).ok();
-    let pinned = format!("ref = \"main\"\ncommit = \"{}\"", repository.git(&["rev-parse", "HEAD"]).trim());
+    let pinned = format!(
+        "ref = \"main\"\ncommit = \"{}\"",
+        repository.git(&["rev-parse", "HEAD"]).trim()
+    );
     assert!(lock(&place).contains(&pinned), "{}", lock(&place));
     repository.file("f", "new").commit();
     let (out, _) = place.build_local(&["--locked"]);

@@ -30,6 +30,11 @@ pub fn lock(words: LockWords, place: &Place) -> Result<(), Failure> {
             source,
         })
     })?;
+    let names: Vec<&str> = lock
+        .frontends
+        .iter()
+        .map(|known| known.reference.as_str())
+        .collect();
     writeln!(
         std::io::stdout(),
         "{}: {} images, {} files, {} git references, frontend {}",
@@ -37,7 +42,7 @@ pub fn lock(words: LockWords, place: &Place) -> Result<(), Failure> {
         lock.images.len(),
         lock.files.len(),
         lock.repositories.len(),
-        lock.frontend.reference
+        names.join(" | ")
     )?;
     Ok(())
 }

@@ -9,7 +9,6 @@ use lapstrake_frontend::{
     NamedContext, Request, Speaker, resolve, results::Results, syntax,
 };
 use lapstrake_llb::{Digest, OciLayoutSource, SourceFile, SourceRange, Timestamp};
-use lapstrake_ops::source::component::Component;
 use lapstrake_store::Store;
 
 use crate::error::{Error, FrontendFailure};
@@ -32,17 +31,24 @@ const RESULTS: &str = "frontend-result";
 
 /// A frontend that is ready to be asked.
 pub(super) struct Prepared {
-    pub(super) frontend: Frontend,
+    pub(super) frontend: Arc<Frontend>,
     pub(super) request: Request,
     pub(super) limits: Limits,
-    /// How it is named.
-    pub(super) reference: String,
-    /// The digest that its registry has it under.
-    pub(super) manifest: Option<Digest>,
+    /// The components, in the order in which they are named.
+    pub(super) taken: Vec<Taken>,
     /// What the build takes from elsewhere.
     pub(super) lock: Option<Arc<Lock>>,
     /// Where the build file names the frontend.
     pub(super) place: Option<(SourceFile, SourceRange)>,
+}
+
+/// A component that was found, and may run.
+pub(super) struct Taken {
+    /// How it is named.
+    pub(super) reference: String,
+    /// The digest that its registry has it under.
+    pub(super) manifest: Option<Digest>,
+    pub(super) frontend: Arc<Frontend>,
 }
 
 impl Prepared {
@@ -99,13 +105,14 @@ pub(super) fn prepare(
         source,
     })?;
     let lock = lock::read(options)?;
-    let (frontend, component) = trusted(
+    let taken = trusted(
         engine,
         build,
         options,
         lock.as_deref(),
         (&reference, found, &place),
     )?;
+    let frontend = Arc::clone(&taken.frontend);
     let limits = limits(&options.limits);
     arguments::check(&frontend, &options.frontend_options, &limits)?;
     let request = request(options, loaded, line_arguments)?;
@@ -113,8 +120,7 @@ pub(super) fn prepare(
         frontend,
         request,
         limits,
-        reference,
-        manifest: component.map(|component| component.manifest),
+        taken: vec![taken],
         lock,
         place,
     })
@@ -127,7 +133,7 @@ fn trusted(
     options: &CompileOptions,
     lock: Option<&Lock>,
     (reference, mut found, place): (&str, FrontendPlace, &components::Place),
-) -> Result<(Frontend, Option<Component>), Error> {
+) -> Result<Taken, Error> {
     let trust = Trust {
         policy: options.frontend_policy.unwrap_or(engine.options.trust.policy),
         ..engine.options.trust.clone()
@@ -137,15 +143,13 @@ fn trusted(
         source,
     };
     let is_built_in = matches!(&found, FrontendPlace::Here(FrontendSource::BuiltIn(_)));
-    let locked = lock.map(|lock| &lock.frontend);
     let strict = options.lock == LockUse::Required;
-    if let Some(other) = locked.filter(|locked| strict && locked.reference != reference) {
-        return Err(distrusted(TrustError::LockOfAnother {
+    let locked = lock.and_then(|lock| lock.frontend(reference));
+    if strict && locked.is_none() {
+        return Err(distrusted(TrustError::NotInLock {
             reference: reference.to_owned(),
-            locked: other.reference.clone(),
         }));
     }
-    let locked = locked.filter(|locked| locked.reference == reference);
     trust
         .before(reference, &found, locked.is_some())
         .map_err(distrusted)?;
@@ -167,7 +171,11 @@ fn trusted(
             locked: locked.digest.clone(),
         }));
     }
-    Ok((frontend, got.component))
+    Ok(Taken {
+        reference: reference.to_owned(),
+        manifest: got.component.map(|component| component.manifest),
+        frontend: Arc::new(frontend),
+    })
 }
 
 /// A frontend's failure that is about no line of the build file.

@@ -58,14 +58,17 @@ impl Engine {
         let prepared = self.prepare(&build, &options.compile)?;
         let mut definition = self.compile_prepared(&build, &prepared)?.definition;
         self.find_all(&build, options, &mut definition)?;
-        let world = prepared.frontend.contract_version();
-        let frontend = LockedFrontend {
-            reference: prepared.reference.clone(),
-            digest: prepared.frontend.digest().to_string(),
-            world: world.map_err(|source| prepared.failure(source, Default::default()))?,
-            manifest: prepared.manifest.map(|digest| digest.to_string()),
-        };
-        Ok((path, Lock::new(frontend, &definition)))
+        let mut frontends = Vec::new();
+        for taken in &prepared.taken {
+            let world = taken.frontend.contract_version();
+            frontends.push(LockedFrontend {
+                reference: taken.reference.clone(),
+                digest: taken.frontend.digest().to_string(),
+                world: world.map_err(|source| prepared.failure(source, Default::default()))?,
+                manifest: taken.manifest.map(|digest| digest.to_string()),
+            });
+        }
+        Ok((path, Lock::new(frontends, &definition)))
     }
 
     /// Finds what the sources of a graph are now, and writes it into the graph.
@@ -95,7 +98,7 @@ impl Engine {
                         platform: vertex.platform.clone(),
                         mode: image.mode,
                     };
-                    image.reference = build.images().resolve(&request, &Quiet)?.reference;
+                    image.reference = build.images().resolve(&request, &Quiet)?.reference.clone();
                 }
                 SourceOp::Http(file) if file.checksum.is_none() => {
                     file.checksum = Some(files.find(file, &Quiet)?.digest.to_string());
