@@ -121,11 +121,23 @@ fn standalone(manifest: &str, workspace: &str) -> String {
         } else {
             "workspace.dependencies"
         };
-        let value = line
-            .strip_suffix(".workspace = true")
-            .and_then(|key| Some((key, inherited(from, key)?)));
+        let plain = line.strip_suffix(".workspace = true").map(|key| (key, ""));
+        let table = || {
+            let (key, rest) = line.split_once(" = { workspace = true")?;
+            Some((key, rest.trim_end_matches('}').trim()))
+        };
+        let value = plain.or_else(table).and_then(|(key, rest)| {
+            let value = inherited(from, key)?;
+            Some(match (rest.is_empty(), value.strip_prefix('{')) {
+                (true, _) => format!("{key} = {value}\n"),
+                (false, Some(inner)) => {
+                    format!("{key} = {{ {}{rest} }}\n", inner.trim_end_matches('}').trim())
+                }
+                (false, None) => format!("{key} = {{ version = {value}{rest} }}\n"),
+            })
+        });
         match value {
-            Some((key, value)) => out.push_str(&format!("{key} = {value}\n")),
+            Some(value) => out.push_str(&value),
             None => out.push_str(&format!("{line}\n")),
         }
     }

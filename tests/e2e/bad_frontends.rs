@@ -199,24 +199,30 @@ fn an_unknown_version_of_a_built_in_frontend() {
 }
 
 #[test]
-fn in_a_registry() {
-    let texts = [
-        "in a registry, which this version cannot fetch",
-        "docker/dockerfile:1",
-        "./frontend.wasm",
-    ];
-    cannot_be_had("registry.invalid/me/frontend:1", &texts);
-    cannot_be_had("oci:me/frontend", &texts);
+fn in_a_registry_that_is_not_asked() {
+    let place = Place::new();
+    for reference in ["registry.invalid/me/frontend:1", "oci:me/frontend"] {
+        place.dockerfile(&format!("# syntax={reference}\n"));
+        let said = format!("cannot get the frontend {reference}");
+        place
+            .build(&["--offline"])
+            .fails(3, &[&said, PLACE, "build once without --offline"]);
+    }
+    place.dockerfile("# syntax=docker/dokerfile:1\n");
+    place
+        .build(&["--offline"])
+        .fails(3, &["did you mean \"docker/dockerfile\"?"]);
+    place.assert_clean();
 }
 
 #[test]
-fn at_a_url() {
-    let texts = [
-        "is a URL, which this version cannot fetch",
-        "download it",
-        "./frontend.wasm",
-    ];
+fn at_an_address_without_digest() {
+    let texts = ["an address without a digest", "@sha256:"];
     cannot_be_had("https://host.invalid/frontend.wasm", &texts);
+    cannot_be_had(
+        "ftp://host.invalid/frontend.wasm",
+        &["no address that frontends are fetched from"],
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::gc::GcConfig;
 use crate::history::Limits;
+use crate::policy::GraphPolicy;
 use crate::spec::{self, SpecError};
 use crate::trust::Trust;
 
@@ -22,6 +23,8 @@ pub struct Config {
     pub registry: RegistryConfig,
     /// Frontends.
     pub frontend: Frontend,
+    /// Rules over what frontends want done.
+    pub policy: GraphPolicy,
     /// Containers.
     pub oci_runtime: Option<PathBuf>,
     /// Whether set-user-ID programs and file capabilities are without effect in commands.

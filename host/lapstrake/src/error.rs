@@ -11,6 +11,7 @@ use lapstrake_solver::SolveError;
 
 use crate::engine::{BuildFileError, SshError};
 use crate::history::{HistoryError, Unresolved};
+use crate::lock::LockError;
 use crate::project::ProjectError;
 use crate::report;
 use crate::suggest;
@@ -65,6 +66,12 @@ pub enum Error {
         /// Why not.
         source: Box<lapstrake_ops::Error>,
     },
+    /// The lock file does not do.
+    #[error("the build is not locked")]
+    Lock(#[from] LockError),
+    /// Something in the graph is not in the lock file, or breaks a rule of the policy.
+    #[error("the build is not allowed")]
+    Forbidden(Report),
     /// A frontend's project cannot be made, built or tested.
     #[error(transparent)]
     Project(#[from] ProjectError),
@@ -236,7 +243,7 @@ impl Error {
             )
             | Self::NoSuchStep { .. }
             | Self::SeveralSteps { .. } => Kind::Usage,
-            Self::Project(_) => Kind::Build,
+            Self::Project(_) | Self::Lock(_) | Self::Forbidden(_) => Kind::Build,
             Self::History(HistoryError::Unresolved(_) | HistoryError::Running(_)) => Kind::Build,
             Self::History(_) => Kind::Environment,
             Self::Interrupted => Kind::Interrupted,
@@ -253,6 +260,7 @@ impl Error {
                 let (file, range) = place.as_deref()?;
                 return Some((file.name.clone(), range.start.line));
             }
+            Self::Forbidden(report) => (&report.items.first()?.ranges, &report.sources),
             Self::Frontend(failure) => match &failure.source {
                 FrontendError::Diagnostics(report) => (&report.items.first()?.ranges, &report.sources),
                 _ => return None,
@@ -297,6 +305,10 @@ impl Error {
                 return near_frontend(reference).or_else(|| source.hint().map(str::to_owned));
             }
             Self::Project(error) => return error.hint(),
+            Self::Lock(LockError::Missing { .. }) => "lapstrake lock writes it",
+            Self::Lock(LockError::Parse { .. } | LockError::Version { .. }) => {
+                "lapstrake lock writes it anew"
+            }
             Self::Trust { source, .. } => source.hint(),
             Self::Frontend(failure) => return failure.hint.map(str::to_owned),
             Self::UnknownCall { name, known, .. } => {
@@ -321,6 +333,11 @@ impl Error {
         match self {
             Self::Frontend(failure) => render_frontend(&mut out, failure),
             Self::Solve(failure) => render_solve(&mut out, failure),
+            Self::Forbidden(Report { items, sources }) => {
+                for item in items {
+                    out.push_str(&report::diagnostic(item, sources));
+                }
+            }
             other => {
                 let _ = writeln!(out, "error: {}", chain(other));
             }

@@ -81,6 +81,18 @@ pub struct FrontendLimits {
     pub output: Option<usize>,
 }
 
+/// What a lock file is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LockUse {
+    /// What is in it is as it was; what is not is looked for.
+    #[default]
+    Pins,
+    /// It MUST be there, and everything in it.
+    Required,
+    /// Nothing: it is written.
+    Ignored,
+}
+
 /// What a frontend is asked for, and all that its answer depends on.
 #[derive(Debug, Clone)]
 pub struct CompileOptions {
@@ -104,6 +116,8 @@ pub struct CompileOptions {
     pub offline: bool,
     /// Frontend instead of the syntax line's.
     pub frontend: Option<String>,
+    /// What the lock file beside the build file is for.
+    pub lock: LockUse,
     /// Which frontends may run; none: as the engine's options say.
     pub frontend_policy: Option<FrontendPolicy>,
     /// Limits of the frontend.

@@ -97,7 +97,13 @@ pub enum TrustError {
         /// Its digest.
         found: Digest,
         /// The locked one.
-        locked: Digest,
+        locked: String,
+    },
+    /// Not in the lock file.
+    #[error("{reference} is not in the lock file")]
+    NotInLock {
+        /// Which.
+        reference: String,
     },
 }
 
@@ -122,7 +128,9 @@ impl TrustError {
             Self::NotSigned { .. } => {
                 "cosign sign --key cosign.key --new-bundle-format=false signs it; the keys stand in keys under [frontend]"
             }
-            Self::OtherThanLocked { .. } => "if that is meant, lapstrake lock writes the file anew",
+            Self::OtherThanLocked { .. } | Self::NotInLock { .. } => {
+                "if that is meant, lapstrake lock writes the file anew"
+            }
         }
     }
 }

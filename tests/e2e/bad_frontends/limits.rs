@@ -86,18 +86,31 @@ fn endless_memory() {
 }
 
 #[test]
+fn too_large_an_answer() {
+    let texts = [
+        "handed over more than 16 MiB in one call",
+        "more with --frontend-output",
+    ];
+    let more = ["--target", "aliased-text", "--frontend-output", "16m"];
+    misbehaves(&[(&more, &texts)]);
+}
+
+#[test]
 fn limits_of_the_configuration_file() {
     let Some(guest) = guest() else {
         skip!("tests/guests are not built: run `make frontends`")
     };
     let place = place_with(&guest);
-    place.config("[frontend]\nmemory = \"32m\"\nfuel = 50000000\n");
+    place.config("[frontend]\nmemory = \"32m\"\nfuel = 50000000\noutput = \"8m\"\n");
     place
         .build(&["--target", "allocate"])
         .fails(1, &["more than 32 MiB of memory"]);
     place
         .build(&["--target", "loop"])
         .fails(1, &["50000000 units of fuel"]);
+    place
+        .build(&["--target", "aliased-text"])
+        .fails(1, &["handed over more than 8 MiB"]);
     // The command line comes before it.
     place
         .build(&["--target", "allocate", "--frontend-memory", "16m"])

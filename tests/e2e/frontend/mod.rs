@@ -1,7 +1,10 @@
 //! Frontends of one's own: sharing them, trusting them, and writing them.
 
+mod lock;
+mod policy;
 mod share;
 mod trust;
+mod tutorial;
 
 use lapstrake_tests::{Place, guests};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::git_address;
-use crate::options::{self, BuildOptions, CompileOptions, Context, FrontendLimits, NamedSource};
+use crate::options::{self, BuildOptions, CompileOptions, Context, FrontendLimits, LockUse, NamedSource};
 use crate::spec::{self, Destination, Output, OutputKind, SpecError, Ssh};
 use crate::trust::FrontendPolicy;
 
@@ -80,6 +80,10 @@ pub fn compile(words: SharedWords, config: &Config) -> Result<CompileOptions, Wo
         limits: limits(&words, config)?,
         frontend_options: frontend_options(&words, config)?,
         offline: words.offline,
+        lock: match words.locked {
+            true => LockUse::Required,
+            false => LockUse::Pins,
+        },
         frontend_policy: policy(words.frontend_policy.as_deref())?,
         frontend: words.frontend,
     })

@@ -10,6 +10,7 @@ mod frontend;
 mod history;
 mod interrupt;
 mod limits;
+mod lock;
 mod privilege;
 mod prune;
 mod recording;
@@ -124,6 +125,7 @@ fn run(words: Words) -> Result<ExitCode, Failure> {
         Command::Prune(words) => prune::run(&words, &place),
         Command::Why(words) => why::why(*words, &place),
         Command::History(words) => history::run(words, &place),
+        Command::Lock(words) => lock::lock(*words, &place),
         Command::Frontend(words) => return frontend::run(words, &place),
         Command::Version => {
             writeln!(std::io::stdout(), "lapstrake {}", env!("CARGO_PKG_VERSION"))?;
@@ -188,6 +190,7 @@ impl Place {
             sandbox: config.network.sandbox,
             no_new_privileges: config.no_new_privileges,
             debug: self.debug,
+            policy: config.policy.clone(),
             trust: config.frontend.trust().map_err(|error| usage(&error))?,
             gc: config.gc.limits().map_err(|error| usage(&error))?,
         };

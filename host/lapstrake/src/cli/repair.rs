@@ -82,6 +82,7 @@ mod tests {
             frontend_options: vec![],
             frontend: None,
             frontend_policy: None,
+            lock: Default::default(),
             limits: FrontendLimits::default(),
             offline: false,
         })

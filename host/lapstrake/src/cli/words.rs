@@ -56,6 +56,8 @@ pub enum Command {
     Why(Box<WhyWords>),
     /// Tell of builds that were, and of those that run
     History(HistoryWords),
+    /// Write lapstrake.lock beside the build file: what its images, files, git references and frontend are now
+    Lock(Box<LockWords>),
     /// Write frontends, look at them, and share them
     Frontend(FrontendWords),
     /// Print the version
@@ -122,6 +124,10 @@ pub struct SharedWords {
     /// Ask nobody over the network: tags mean what they meant last, and what is not in the store is missing
     #[arg(long, conflicts_with = "pull")]
     pub offline: bool,
+
+    /// Fail unless lapstrake.lock is beside the build file and has everything that the build takes from elsewhere
+    #[arg(long)]
+    pub locked: bool,
 
     /// Network of the commands: default, none or host
     #[arg(long, value_name = "MODE")]
@@ -253,6 +259,20 @@ pub struct LlbWords {
     /// How the graph is written; pb is BuildKit's marshalled pb.Definition
     #[arg(long, value_enum, default_value = "text")]
     pub format: GraphFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct LockWords {
+    #[command(flatten)]
+    pub shared: SharedWords,
+
+    /// A secret for servers that ask for it: id=ID[,src=FILE|,env=VAR]
+    #[arg(long, value_name = "SPEC")]
+    pub secret: Vec<String>,
+
+    /// An SSH agent for git repositories that ask for it: default or ID[=SOCKET|KEY[,KEY]]
+    #[arg(long, value_name = "SPEC")]
+    pub ssh: Vec<String>,
 }
 
 #[derive(Debug, Args)]

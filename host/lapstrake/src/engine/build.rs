@@ -20,6 +20,7 @@ use crate::config::Sandbox;
 use crate::error::{Error, Kind, SolveFailure};
 use crate::options::{BuildFile, BuildOptions, CompileOptions, Context, Entitlement, NamedSource};
 use crate::platform;
+use crate::policy::GraphPolicy;
 use crate::progress::{Ending, Event, FoundBy, LogChunk, Sink, StatusUpdate, VertexUpdate};
 use crate::spec::{Secret, SecretFrom};
 
@@ -48,6 +49,8 @@ pub(super) struct Build {
     solver: Solver<LocalWorker, StoreRecords>,
     session: Session<Output>,
     jobs: usize,
+    /// What a graph may want.
+    policy: GraphPolicy,
     /// End with the build.
     _agents: Agents,
 }
@@ -125,6 +128,7 @@ impl Build {
             solver: Solver::new(worker, records),
             session: Session::new(),
             jobs: options.jobs,
+            policy: engine.options.policy.clone(),
             _agents: agents,
         });
         let nested: Weak<Self> = Arc::downgrade(&build);
@@ -153,11 +157,17 @@ impl Build {
         roots: &[Edge],
         options: &Options,
     ) -> Result<Vec<Output>, Error> {
+        self.check(definition)?;
         let definition = &*prepared(definition);
         let digests = definition.digests();
         self.solver
             .solve(&self.session, definition, &digests, roots, options)
             .map_err(|source| failure(source, definition))
+    }
+
+    /// Whether the policy allows all of a graph, whoever made it.
+    pub(super) fn check(&self, definition: &Definition) -> Result<(), Error> {
+        self.policy.check(definition).map_err(Error::Forbidden)
     }
 
     /// Explains what [`Build::solve`] would do with what the roots need, and with what is `asked` for.
@@ -316,6 +326,17 @@ fn runner(engine: &EngineOptions) -> RunnerOptions {
         path: std::env::var_os("PATH").unwrap_or_default(),
     };
     options
+}
+
+/// The secrets and SSH agents of a build that has no worker. The agents end with the first of the two.
+pub(super) fn known_secrets(
+    engine: &Engine,
+    options: &BuildOptions,
+) -> Result<(Agents, Arc<KnownSecrets>), Error> {
+    let search_path = engine.options.remote.search_path.as_deref();
+    let agents = ssh::agents(&options.ssh, search_path).map_err(|(id, source)| Error::Ssh { id, source })?;
+    let known = Arc::new(secrets(&options.secrets, agents.sockets.clone())?);
+    Ok((agents, known))
 }
 
 fn secrets(list: &[Secret], ssh_agents: BTreeMap<String, PathBuf>) -> Result<KnownSecrets, Error> {

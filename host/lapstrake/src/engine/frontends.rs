@@ -5,21 +5,22 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lapstrake_frontend::{
-    Cancel, Chain, ContextSource, Frontend, FrontendError, FrontendSource, Gateway, Limits, Link,
-    NamedContext, Request, Speaker, resolve, results::Results, syntax,
+    Cancel, Chain, ContextSource, Frontend, FrontendError, FrontendPlace, FrontendSource, Gateway, Limits,
+    Link, NamedContext, Request, Speaker, resolve, results::Results, syntax,
 };
 use lapstrake_llb::{Digest, OciLayoutSource, SourceFile, SourceRange, Timestamp};
 use lapstrake_store::Store;
 
 use crate::error::{Error, FrontendFailure};
-use crate::options::{BuildFile, CompileOptions, Context, FrontendLimits, NamedSource};
+use crate::lock::Lock;
+use crate::options::{BuildFile, CompileOptions, Context, FrontendLimits, LockUse, NamedSource};
 use crate::platform;
-use crate::trust::Trust;
+use crate::trust::{FrontendPolicy, Trust, TrustError};
 
 use super::build::Build;
 use super::build_file::{self, BuildFileError, Loaded};
 use super::gateway::Failures;
-use super::{Engine, arguments, components, remote};
+use super::{Engine, arguments, components, lock, remote};
 
 /// The frontend of a build file without a syntax line.
 pub(super) const DEFAULT_FRONTEND: &str = "docker/dockerfile:1";
@@ -33,8 +34,21 @@ pub(super) struct Prepared {
     pub(super) frontend: Chain,
     pub(super) request: Request,
     pub(super) limits: Limits,
+    /// The components, in the order in which they are named.
+    pub(super) taken: Vec<Taken>,
+    /// What the build takes from elsewhere.
+    pub(super) lock: Option<Arc<Lock>>,
     /// Where the build file names the frontend.
     pub(super) place: Option<(SourceFile, SourceRange)>,
+}
+
+/// A component that was found, and may run.
+pub(super) struct Taken {
+    /// How it is named.
+    pub(super) reference: String,
+    /// The digest that its registry has it under.
+    pub(super) manifest: Option<Digest>,
+    pub(super) frontend: Arc<Frontend>,
 }
 
 impl Prepared {
@@ -84,14 +98,21 @@ pub(super) fn prepare(
     } else {
         Speaker::BuildFile(context)
     };
-    let mut links = Vec::new();
+    let lock = lock::read(options)?;
+    let (mut links, mut taken) = (Vec::new(), Vec::new());
     for link in std::iter::once(&line).chain(&line.then) {
         let place = is_written.then(|| (loaded.file.clone(), link.range));
-        let frontend = find(engine, build, options, &link.reference, speaker, place)?;
+        let found = resolve(&link.reference, speaker).map_err(|source| Error::Resolve {
+            place: place.clone().map(Box::new),
+            source,
+        })?;
+        let what = (link.reference.as_str(), found, &place);
+        let one = trusted(engine, build, options, lock.as_deref(), what)?;
         links.push(Link {
-            frontend: Arc::new(frontend),
+            frontend: Arc::clone(&one.frontend),
             arguments: link.arguments.clone(),
         });
+        taken.push(one);
     }
     let last = line.then.last().map_or(line.range.stop, |link| link.range.stop);
     let range = SourceRange {
@@ -108,37 +129,64 @@ pub(super) fn prepare(
         frontend,
         request,
         limits,
+        taken,
+        lock,
         place,
+    })
+}
+
+/// Fetches and loads a frontend that may run, and is the locked one where that matters.
+fn trusted(
+    engine: &Engine,
+    build: &Build,
+    options: &CompileOptions,
+    lock: Option<&Lock>,
+    (reference, mut found, place): (&str, FrontendPlace, &components::Place),
+) -> Result<Taken, Error> {
+    let trust = trust(engine, options);
+    let distrusted = |source| Error::Trust {
+        place: place.clone().map(Box::new),
+        source,
+    };
+    let is_built_in = matches!(&found, FrontendPlace::Here(FrontendSource::BuiltIn(_)));
+    let strict = options.lock == LockUse::Required;
+    let locked = lock.and_then(|lock| lock.frontend(reference));
+    if strict && locked.is_none() {
+        return Err(distrusted(TrustError::NotInLock {
+            reference: reference.to_owned(),
+        }));
+    }
+    trust
+        .before(reference, &found, locked.is_some())
+        .map_err(distrusted)?;
+    if let (FrontendPlace::Registry(name), Some(manifest)) =
+        (&mut found, locked.and_then(|locked| locked.manifest.as_ref()))
+        && !name.contains('@')
+    {
+        // Where the tag is now makes no difference.
+        name.push_str(&format!("@{manifest}"));
+    }
+    let got = components::find(engine, build, options.offline, reference, found, place)?;
+    got.signed.map_err(distrusted)?;
+    let frontend = load(engine, &got.source, reference, place.clone())?;
+    let must = strict || (trust.policy == FrontendPolicy::Locked && !is_built_in);
+    if let Some(locked) = locked.filter(|locked| must && locked.digest != frontend.digest().to_string()) {
+        return Err(distrusted(TrustError::OtherThanLocked {
+            reference: reference.to_owned(),
+            found: frontend.digest(),
+            locked: locked.digest.clone(),
+        }));
+    }
+    Ok(Taken {
+        reference: reference.to_owned(),
+        manifest: got.component.map(|component| component.manifest),
+        frontend: Arc::new(frontend),
     })
 }
 
 /// A frontend's failure that is about no line of the build file.
 pub(super) fn without_place(frontend: &str, source: FrontendError) -> Error {
     failed(source, frontend, &None)
-}
-
-/// Finds, fetches and loads the frontend that a reference names, where it may run; `place` is where it is named.
-fn find(
-    engine: &Engine,
-    build: &Build,
-    options: &CompileOptions,
-    reference: &str,
-    speaker: Speaker<'_>,
-    place: Option<(SourceFile, SourceRange)>,
-) -> Result<Frontend, Error> {
-    let found = resolve(reference, speaker).map_err(|source| Error::Resolve {
-        place: place.clone().map(Box::new),
-        source,
-    })?;
-    let distrusted = |source| Error::Trust {
-        place: place.clone().map(Box::new),
-        source,
-    };
-    let trust = trust(engine, options);
-    trust.before(reference, &found, false).map_err(distrusted)?;
-    let found = components::find(engine, build, options.offline, reference, found, &place)?;
-    found.signed.map_err(distrusted)?;
-    load(engine, &found.source, reference, place)
 }
 
 /// Which frontends may run.

@@ -17,6 +17,7 @@ use lapstrake_ops::source::progress::Progress;
 use lapstrake_store::tree::{Entry, FileKind as TreeKind, FileTree, TreeError};
 
 use crate::error::{Kind, chain, worker_kind};
+use crate::lock::Lock;
 use crate::progress::{Event, Sink, Warning};
 
 use super::build::{Build, Part};
@@ -27,6 +28,7 @@ use super::step::Step;
 /// Answers one build's frontends.
 pub(super) struct BuildGateway {
     build: Arc<Build>,
+    lock: Option<Arc<Lock>>,
     failures: Mutex<Failures>,
     /// Warnings that the frontend sent while it worked.
     warnings: AtomicUsize,
@@ -46,9 +48,11 @@ pub(super) struct Failures {
 }
 
 impl BuildGateway {
-    pub(super) fn new(build: Arc<Build>, nested: Option<Nested>) -> Self {
+    /// With a lock, its images are as they were.
+    pub(super) fn new(build: Arc<Build>, lock: Option<Arc<Lock>>, nested: Option<Nested>) -> Self {
         Self {
             build,
+            lock,
             failures: Mutex::default(),
             warnings: AtomicUsize::new(0),
             nested,
@@ -107,7 +111,10 @@ impl Gateway for BuildGateway {
         let requests: Vec<OpsRequest> = requests
             .into_iter()
             .map(|request| OpsRequest {
-                reference: request.reference,
+                reference: match (&self.lock, &request.oci_layout_store) {
+                    (Some(lock), None) => lock.pinned(&request.reference).unwrap_or(request.reference),
+                    _ => request.reference,
+                },
                 place: request
                     .oci_layout_store
                     .map_or(ImagePlace::Registry, ImagePlace::Layout),
@@ -171,7 +178,11 @@ impl Gateway for BuildGateway {
         let Some(nested) = &self.nested else {
             return Err(BuildFailure::Failed("builds are nested too deep".to_owned()));
         };
-        let gateway = Arc::new(Self::new(Arc::clone(&self.build), nested.inner()));
+        let gateway = Arc::new(Self::new(
+            Arc::clone(&self.build),
+            self.lock.clone(),
+            nested.inner(),
+        ));
         let built = nested.build(frontend, &request, as_gateway(&gateway), &self.build.store);
         let failures = gateway.failures();
         if failures.environment {

@@ -10,7 +10,7 @@ use lapstrake_ops::source::component::{Component, Pushed, World};
 use lapstrake_ops::source::progress::Quiet;
 
 use crate::error::{Error, FrontendFailure};
-use crate::options::{BuildFile, BuildOptions, CompileOptions, Context, FrontendLimits};
+use crate::options::{BuildFile, BuildOptions, CompileOptions, Context, FrontendLimits, LockUse};
 use crate::trust::{FrontendPolicy, Trust, TrustError};
 
 use super::build::Build;
@@ -37,6 +37,9 @@ pub struct Looked {
     /// What it says of itself, where it may be asked; else why it was not.
     pub info: Result<FrontendInfo, Error>,
 }
+
+/// A frontend, what its registry has, and whether it may run.
+type Got = (Frontend, Option<Component>, Result<(), TrustError>);
 
 impl Engine {
     /// Looks at a frontend as a person names it. It is asked what it is only where it may run.
@@ -118,12 +121,7 @@ impl Engine {
         })
     }
 
-    fn get(
-        &self,
-        reference: &str,
-        looker: Looker,
-        client: &Client,
-    ) -> Result<(Frontend, Option<Component>, Result<(), TrustError>), Error> {
+    fn get(&self, reference: &str, looker: Looker, client: &Client) -> Result<Got, Error> {
         let here = Path::new(".");
         let place = resolve(reference, Speaker::Person(here))
             .map_err(|source| Error::Resolve { place: None, source })?;
@@ -167,6 +165,7 @@ fn nothing(offline: bool) -> CompileOptions {
         offline,
         frontend: None,
         frontend_policy: None,
+        lock: LockUse::Ignored,
         limits: FrontendLimits::default(),
     }
 }

@@ -8,6 +8,7 @@ mod components;
 mod export;
 mod frontends;
 mod gateway;
+mod lock;
 mod look;
 mod nested;
 mod remote;
@@ -38,7 +39,8 @@ pub use why::{Explanation, Wanted};
 use crate::config::Sandbox;
 use crate::error::Error;
 use crate::gc::GcLimits;
-use crate::options::{BuildFile, BuildOptions, CompileOptions};
+use crate::options::{BuildFile, BuildOptions, CompileOptions, LockUse};
+use crate::policy::GraphPolicy;
 use crate::progress::Sink;
 use crate::trust::Trust;
 
@@ -69,6 +71,8 @@ pub struct EngineOptions {
     pub debug: bool,
     /// Which frontends may run.
     pub trust: Trust,
+    /// What they may want done.
+    pub policy: GraphPolicy,
     /// What the store may take when a build has ended; none: no garbage is collected.
     pub gc: Option<GcLimits>,
 }
@@ -169,13 +173,31 @@ impl Engine {
         let theirs = cancel.clone();
         let _registration = build.cancel.on_cancel(move || theirs.cancel());
         let prepared = self.prepare(build, options, &cancel)?;
-        let nested = Nested::new(self, options, &cancel);
-        let gateway = Arc::new(BuildGateway::new(Arc::clone(build), Some(nested)));
+        let mut compiled = self.compile_prepared(build, options, &prepared, &cancel)?;
+        if let Some(lock) = &prepared.lock {
+            let whole = options.lock == LockUse::Required;
+            lock.apply(&mut compiled.definition, whole)
+                .map_err(Error::Forbidden)?;
+        }
+        build.check(&compiled.definition)?;
+        Ok(compiled)
+    }
+
+    fn compile_prepared(
+        &self,
+        build: &Arc<Build>,
+        options: &CompileOptions,
+        prepared: &Prepared,
+        cancel: &Cancel,
+    ) -> Result<Compiled, Error> {
+        let nested = Nested::new(self, options, cancel);
+        let gateway = BuildGateway::new(Arc::clone(build), prepared.lock.clone(), Some(nested));
+        let gateway = Arc::new(gateway);
         let results = StoredResults(&self.store);
         let asking = Asking {
             gateway: as_gateway(&gateway),
             limits: &prepared.limits,
-            cancel: &cancel,
+            cancel,
             results: Some(&results),
         };
         let result = prepared.frontend.build(&prepared.request, &asking);
@@ -244,7 +266,8 @@ impl Engine {
         let _registration = client.cancel.on_cancel(move || theirs.cancel());
         let prepared = self.prepare(&build, &options.compile, &cancel)?;
         let nested = Nested::new(self, &options.compile, &cancel);
-        let gateway = Arc::new(BuildGateway::new(Arc::clone(&build), Some(nested)));
+        let gateway = BuildGateway::new(Arc::clone(&build), prepared.lock.clone(), Some(nested));
+        let gateway = Arc::new(gateway);
         let (frontend, request, limits) = (&prepared.frontend, &prepared.request, &prepared.limits);
         let asking = Asking {
             gateway: as_gateway(&gateway),

@@ -21,6 +21,7 @@ fn start() -> Start {
         frontend_options: vec![],
         frontend: None,
         frontend_policy: None,
+        lock: Default::default(),
         limits: FrontendLimits::default(),
         offline: false,
     }))

@@ -11,7 +11,7 @@ use super::{Failure, Place, rendered, with_listener};
 use crate::cli::words::GraphFormat;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::options::{self, BuildFile, BuildOptions, CompileOptions, Context, FrontendLimits};
+use crate::options::{self, BuildFile, BuildOptions, CompileOptions, Context, FrontendLimits, LockUse};
 use crate::progress::{Event, Listener, Mode};
 use crate::project::{Project, Stamp};
 use crate::report;
@@ -96,6 +96,7 @@ fn compile(project: &Project, words: &RunWords) -> Result<CompileOptions, Failur
         frontend: Some(project.component().display().to_string()),
         // It is the person's own.
         frontend_policy: Some(FrontendPolicy::Any),
+        lock: LockUse::Ignored,
         limits: FrontendLimits::default(),
     })
 }

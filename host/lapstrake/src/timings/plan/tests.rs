@@ -38,6 +38,7 @@ fn build(events: Vec<Event>) -> Build {
         target: None,
         frontend: None,
         frontend_policy: None,
+        lock: Default::default(),
         platforms: vec!["linux/amd64".to_owned()],
         build_args: vec![],
         contexts: vec![],
