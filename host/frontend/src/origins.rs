@@ -329,14 +329,14 @@ mod tests {
         let at = Position { line: 3, column: 2 };
         let forward = rewriting.forward(&rewriting.before, at);
         assert_eq!(forward, Some(Position { line: 4, column: 2 }));
-        let back = rewritings.range(range(0, (4, 2), (4, 2)), &[rewriting.before.clone()]);
+        let back = rewritings.range(range(0, (4, 2), (4, 2)), std::slice::from_ref(&rewriting.before));
         assert_eq!(back, Some(range(0, (3, 2), (3, 2))));
         assert_eq!(
             rewriting.forward(&rewriting.before, Position { line: 2, column: 1 }),
             None
         );
         assert_eq!(
-            rewritings.range(range(0, (3, 1), (3, 1)), &[rewriting.before.clone()]),
+            rewritings.range(range(0, (3, 1), (3, 1)), std::slice::from_ref(&rewriting.before)),
             None
         );
     }

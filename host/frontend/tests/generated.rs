@@ -78,6 +78,7 @@ fn platform() -> Platform {
 
 fn config() -> ImageConfig {
     ImageConfig {
+        args_escaped: false,
         platform: platform(),
         env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
         entrypoint: None,

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lapstrake_frontend::results::{Record, Recorder, Results};
 use lapstrake_frontend::{

@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lapstrake_llb::*;
 use lapstrake_ops::exec::Exit;

@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
 use lapstrake_llb::Digest;
 use lapstrake_store::compress::Compression;

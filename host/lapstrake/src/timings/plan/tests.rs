@@ -37,8 +37,6 @@ fn build(events: Vec<Event>) -> Build {
         file: None,
         target: None,
         frontend: None,
-        frontend_policy: None,
-        lock: Default::default(),
         platforms: vec!["linux/amd64".to_owned()],
         build_args: vec![],
         contexts: vec![],
