@@ -94,7 +94,7 @@ impl Tool for Lapstrake {
             .args(["build", "--progress", "plain", "--network", "none", "-j"])
             .arg(row.jobs.to_string())
             .arg("--build-context")
-            .arg(format!("base=oci-layout://{}:latest", base::busybox().display()));
+            .arg(lapstrake_tests::base::context());
         match row.output {
             Output::None => command.args(["-o", "type=cacheonly"]),
             Output::OciArchive => command

@@ -100,10 +100,7 @@ fn eight_builds_side_by_side_on_one_store() {
         skip!("containers do not work here: see lapstrake doctor");
     }
     let place = Place::new();
-    let base = format!(
-        "base=oci-layout://{}:latest",
-        lapstrake_tests::base::busybox().display()
-    );
+    let base = lapstrake_tests::base::context();
     let children: Vec<_> = (0..8)
         .map(|n| {
             let folder = place.path(format!("c{n}"));

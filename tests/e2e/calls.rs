@@ -7,10 +7,7 @@ use serde_json::{Value, json};
 fn asked(text: &str, more: &[&str]) -> Ran {
     let place = Place::new();
     place.dockerfile(text);
-    let base = format!(
-        "base=oci-layout://{}:latest",
-        lapstrake_tests::base::busybox().display()
-    );
+    let base = lapstrake_tests::base::context();
     let ran = place.run([&["build", "context", "--build-context", &base], more].concat());
     place.assert_clean();
     ran

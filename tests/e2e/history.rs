@@ -1,7 +1,7 @@
 //! `lapstrake history`: what is recorded of a build, and how it is shown, found and removed.
 
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::Child;
 
 use lapstrake_tests::place::{own_seconds, wait};
 use lapstrake_tests::{Place, Ran, can_run_containers, skip};
@@ -37,24 +37,7 @@ fn state(build: &Value, name: &str) -> String {
 
 /// Starts a build and waits until its log has a text.
 fn running(place: &Place, until: &str) -> Child {
-    let base = format!(
-        "base=oci-layout://{}:latest",
-        lapstrake_tests::base::busybox().display()
-    );
-    let child = place
-        .command()
-        .args([
-            "build",
-            "context",
-            "--progress",
-            "plain",
-            "--build-context",
-            &base,
-        ])
-        .stderr(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let child = place.begin();
     wait(|| records(place).iter().any(|path| read(path).contains(until)));
     child
 }

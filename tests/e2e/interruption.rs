@@ -1,7 +1,5 @@
 //! Ctrl-C and kill -9: nothing is left behind, and the next build works.
 
-use std::process::Stdio;
-
 use lapstrake_tests::place::{own_seconds, processes_with, wait};
 use lapstrake_tests::{Place, can_run_containers, skip};
 use rustix::process::{Pid, Signal, kill_process};
@@ -11,24 +9,7 @@ fn sleeping(place: &Place, mark: &str) -> std::process::Child {
     place.dockerfile(&format!(
         "FROM base\nRUN (sleep {mark} &); echo begun; sleep {mark}\n"
     ));
-    let base = format!(
-        "base=oci-layout://{}:latest",
-        lapstrake_tests::base::busybox().display()
-    );
-    let child = place
-        .command()
-        .args([
-            "build",
-            "context",
-            "--progress",
-            "plain",
-            "--build-context",
-            &base,
-        ])
-        .stderr(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let child = place.begin();
     wait(|| {
         processes_with(&format!("sleep {mark}"))
             .iter()

@@ -3,7 +3,7 @@
 use lapstrake_tests::{Place, base};
 
 fn llb(place: &Place, more: &[&str]) -> lapstrake_tests::Ran {
-    let context = format!("base=oci-layout://{}:latest", base::busybox().display());
+    let context = lapstrake_tests::base::context();
     let mut arguments = vec!["llb", "context", "--build-context", &context];
     arguments.extend(more);
     place.run(arguments)

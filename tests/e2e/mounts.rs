@@ -132,10 +132,7 @@ fn caches_shared_private_and_locked() {
     // Two processes at once: each writes its line.
     for (sharing, together) in [("shared", true), ("private", false), ("locked", false)] {
         place.dockerfile(&text(sharing, sharing));
-        let base = format!(
-            "base=oci-layout://{}:latest",
-            lapstrake_tests::base::busybox().display()
-        );
+        let base = lapstrake_tests::base::context();
         let start = |n: usize| {
             let out = format!("out/{sharing}-{n}");
             let (n, mut command) = (format!("N={n}"), place.command());

@@ -22,10 +22,7 @@ fn has(program: &str) -> bool {
 
 /// Builds where neither pasta nor slirp4netns can be found.
 fn build_without_tools(place: &Place, more: &[&str]) -> Ran {
-    let base = format!(
-        "base=oci-layout://{}:latest",
-        lapstrake_tests::base::busybox().display()
-    );
+    let base = lapstrake_tests::base::context();
     let mut command = place.command();
     command
         .args([
@@ -206,10 +203,7 @@ fn nothing_of_a_tool_is_left_when_a_build_is_interrupted_or_killed() {
         place.dockerfile(&format!(
             "FROM base\nRUN ip addr > /dev/null; sleep {mark}; echo {how:?}\n"
         ));
-        let base = format!(
-            "base=oci-layout://{}:latest",
-            lapstrake_tests::base::busybox().display()
-        );
+        let base = lapstrake_tests::base::context();
         let mut child = place
             .command()
             .args(["build", "context", "--build-context", &base])

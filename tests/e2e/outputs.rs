@@ -128,10 +128,7 @@ fn the_same_input_gives_the_same_archive() {
         .file("a", "a");
     let build = |state: &str, out: &str| {
         let spec = format!("type=oci,dest={}", place.path("out").join(out).display());
-        let base = format!(
-            "base=oci-layout://{}:latest",
-            lapstrake_tests::base::busybox().display()
-        );
+        let base = lapstrake_tests::base::context();
         let ran = place
             .command()
             .env("SOURCE_DATE_EPOCH", "1700000000")

@@ -48,10 +48,7 @@ fn a_terminal_is_drawn_in_place() {
     }
     let place = Place::new();
     place.dockerfile("FROM base\nRUN echo hi; sleep 0.4\n");
-    let base = format!(
-        "base=oci-layout://{}:latest",
-        lapstrake_tests::base::busybox().display()
-    );
+    let base = lapstrake_tests::base::context();
     let command = format!(
         "{} build context --progress tty --build-context {base}",
         lapstrake_tests::place::program().display()

@@ -123,10 +123,7 @@ fn edit_context(place: &Place, numbers: &mut Numbers, turn: usize) {
 fn build(place: &Place, state: &Path, out: &str) -> (Vec<String>, String) {
     let out = place.path(out);
     let spec = format!("type=oci,tar=false,dest={}", out.display());
-    let base = format!(
-        "base=oci-layout://{}:latest",
-        lapstrake_tests::base::busybox().display()
-    );
+    let base = lapstrake_tests::base::context();
     let output = place
         .command()
         .env("LAPSTRAKE_ROOT", state)

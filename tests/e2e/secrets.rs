@@ -58,10 +58,7 @@ impl Given {
     }
 
     fn command(&self, place: &Place, more: &[&str]) -> Command {
-        let base = format!(
-            "base=oci-layout://{}:latest",
-            lapstrake_tests::base::busybox().display()
-        );
+        let base = lapstrake_tests::base::context();
         let mut command = place.command();
         command
             .args([
@@ -261,10 +258,7 @@ fn the_store_is_closed_to_others() {
         "FROM base\nRUN --mount=type=cache,target=/c echo x > /c/f && chmod 666 /c/f && echo x > /f\n",
     );
     // As strict, whatever the caller's umask.
-    let base = format!(
-        "base=oci-layout://{}:latest",
-        lapstrake_tests::base::busybox().display()
-    );
+    let base = lapstrake_tests::base::context();
     let program = lapstrake_tests::place::program();
     let script = format!(
         "umask 000; exec {} build context --build-context {base}",

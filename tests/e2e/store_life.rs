@@ -179,10 +179,7 @@ fn the_cap_holds_and_the_latest_stays() {
 
 /// Starts a build of a folder in the place, with a file output.
 fn start(place: &Place, folder: &Path, out: Option<&Path>) -> Child {
-    let base = format!(
-        "base=oci-layout://{}:latest",
-        lapstrake_tests::base::busybox().display()
-    );
+    let base = lapstrake_tests::base::context();
     let mut command = place.command();
     command
         .arg("build")

@@ -7,7 +7,7 @@ use lapstrake_tests::{Place, Ran, base, can_run_containers, skip};
 
 /// `lapstrake why context` with the options of a build, and the step.
 fn why(place: &Place, more: &[&str]) -> Ran {
-    let base = format!("base=oci-layout://{}:latest", base::busybox().display());
+    let base = lapstrake_tests::base::context();
     place.run([&["why", "context", "--build-context", &base], more].concat())
 }
 
@@ -214,7 +214,7 @@ fn image(place: &Place, text: &str) {
     std::fs::create_dir_all(&context).unwrap();
     std::fs::write(context.join("Dockerfile"), "FROM base\nCOPY f /f\n").unwrap();
     std::fs::write(context.join("f"), text).unwrap();
-    let base = format!("base=oci-layout://{}:latest", base::busybox().display());
+    let base = lapstrake_tests::base::context();
     let _ = std::fs::remove_dir_all(place.path("out/layout"));
     let out = "type=oci,tar=false,dest=out/layout,name=my:latest";
     place

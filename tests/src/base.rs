@@ -93,6 +93,11 @@ pub fn busybox() -> &'static Path {
     })
 }
 
+/// The named context `base` of the base image, as `--build-context` takes it.
+pub fn context() -> String {
+    format!("base=oci-layout://{}:latest", busybox().display())
+}
+
 /// This machine's architecture in OCI words.
 pub fn architecture() -> &'static str {
     match std::env::consts::ARCH {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -156,13 +156,31 @@ impl Place {
     /// `lapstrake build context` with the test base image as `base` and more arguments; plain progress unless they say
     /// otherwise.
     pub fn build(&self, more: &[&str]) -> Ran {
-        let base = format!("base=oci-layout://{}:latest", crate::base::busybox().display());
+        let base = crate::base::context();
         let mut arguments = vec!["build", "context", "--build-context", &base];
         if !more.contains(&"--progress") {
             arguments.extend(["--progress", "plain"]);
         }
         arguments.extend(more);
         self.run(arguments)
+    }
+
+    /// Begins `lapstrake build context` as [`Place::build`] does, for tests that end it. Standard error can be read.
+    pub fn begin(&self) -> Child {
+        let base = crate::base::context();
+        self.command()
+            .args([
+                "build",
+                "context",
+                "--progress",
+                "plain",
+                "--build-context",
+                &base,
+            ])
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
     }
 
     /// Builds to a directory of files and returns it.

@@ -52,7 +52,7 @@ impl Engine {
             }
         };
         let mut engine = Self { process, socket };
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_secs(120);
         while !engine
             .command(&["version"])
             .output()

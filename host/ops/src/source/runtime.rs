@@ -66,28 +66,26 @@ impl Runtime {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::time::Instant;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
 
     #[test]
     fn several_threads_wait_at_once() {
         let runtime = Runtime::start().unwrap();
-        let start = Instant::now();
+        // Each ends when all have come: one after the other they never would.
+        let come = AtomicUsize::new(0);
+        let meet = || async {
+            come.fetch_add(1, Ordering::Relaxed);
+            while come.load(Ordering::Relaxed) < 8 {
+                tokio_sleep(Duration::from_millis(5)).await;
+            }
+        };
         std::thread::scope(|scope| {
             for _ in 0..8 {
-                scope.spawn(|| {
-                    let sleep = tokio_sleep(Duration::from_millis(100));
-                    runtime.wait(&|| false, sleep).unwrap();
-                });
+                scope.spawn(|| runtime.wait(&|| false, meet()).unwrap());
             }
         });
-        assert!(
-            start.elapsed() < Duration::from_millis(700),
-            "{:?}",
-            start.elapsed()
-        );
     }
 
     async fn tokio_sleep(time: Duration) {
@@ -103,13 +101,8 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(60));
                 flag.store(true, Ordering::Relaxed);
             });
-            let start = Instant::now();
-            let waited = runtime.wait(
-                &|| flag.load(Ordering::Relaxed),
-                tokio_sleep(Duration::from_secs(60)),
-            );
+            let waited = runtime.wait(&|| flag.load(Ordering::Relaxed), std::future::pending::<()>());
             assert!(waited.is_err());
-            assert!(start.elapsed() < Duration::from_secs(5));
         });
     }
 }

@@ -160,7 +160,6 @@ fn fail(path: &Path) -> impl FnOnce(io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Instant;
 
     use lapstrake_store::Store;
 
@@ -248,7 +247,6 @@ mod tests {
         drop((one, two));
 
         let inside = AtomicUsize::new(0);
-        let start = Instant::now();
         std::thread::scope(|scope| {
             for turn in 0..4 {
                 let (fixture, inside) = (&fixture, &inside);
@@ -263,7 +261,6 @@ mod tests {
                 });
             }
         });
-        assert!(start.elapsed() < Duration::from_secs(20));
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl Server {
                 .spawn()
                 .unwrap();
             let start = Instant::now();
-            while start.elapsed() < Duration::from_secs(20) {
+            while start.elapsed() < Duration::from_secs(60) {
                 if TcpStream::connect(&host).is_ok() {
                     return Some(Self {
                         child,
