@@ -1,6 +1,6 @@
 //! `lapstrake llb`: the graph in its four forms, without running anything.
 
-use lapstrake_tests::{Place, base};
+use lapstrake_tests::Place;
 
 fn llb(place: &Place, more: &[&str]) -> lapstrake_tests::Ran {
     let context = lapstrake_tests::base::context();
