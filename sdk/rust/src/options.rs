@@ -91,7 +91,7 @@ impl Options {
             epoch: request.source_date_epoch,
             keep_git_dir: request
                 .build_arg("BUILDKIT_CONTEXT_KEEP_GIT_DIR")
-                .and_then(lint::parse_bool)
+                .and_then(parse_bool)
                 .unwrap_or(false),
             resources: resources(&option)?,
             hosts: fields(option("add-hosts")).map(host).collect::<Result<_, _>>()?,
