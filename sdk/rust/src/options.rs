@@ -26,6 +26,8 @@ pub struct Options {
     pub cache_namespace: String,
     /// SOURCE_DATE_EPOCH of the request.
     pub epoch: Option<Timestamp>,
+    /// Whether `.git` of a context that is a repository is part of it.
+    pub keep_git_dir: bool,
     /// Limits for the processes of commands.
     pub resources: Option<LinuxResources>,
     hosts: Vec<HostIp>,
@@ -87,6 +89,10 @@ impl Options {
                 .cloned()
                 .unwrap_or_default(),
             epoch: request.source_date_epoch,
+            keep_git_dir: request
+                .build_arg("BUILDKIT_CONTEXT_KEEP_GIT_DIR")
+                .and_then(parse_bool)
+                .unwrap_or(false),
             resources: resources(&option)?,
             hosts: fields(option("add-hosts")).map(host).collect::<Result<_, _>>()?,
             ulimits: fields(option("ulimit")).map(ulimit).collect::<Result<_, _>>()?,

@@ -1,9 +1,11 @@
 //! What is written beside the files: `WORKDIR`, `ENTRYPOINT` and `CMD`, `ENV`, `ARG`, `ONBUILD`, the history.
 
+use lapstrake_tests::repository::Repository;
+use lapstrake_tests::web::{Page, Web};
 use lapstrake_tests::{Place, can_run_containers, has_users, skip};
 use serde_json::json;
 
-use super::image;
+use super::{image, saved};
 
 #[test]
 fn working_directories() {
@@ -165,4 +167,54 @@ fn the_same_input_is_the_same_image() {
         made.config.to_string()
     };
     assert_eq!(build(), build());
+}
+
+#[test]
+fn the_time_of_a_context() {
+    let place = Place::new();
+    let repository = Repository::new(&place.path("git/code.git"));
+    repository
+        .file("Dockerfile", "FROM scratch\nCOPY f /\n")
+        .file("f", "f")
+        .commit();
+    let web = Web::new();
+    web.serve_git(&place.path("git"), None);
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, text) in [("Dockerfile", "FROM scratch\nCOPY f /\n"), ("f", "f")] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(text.len() as u64);
+        header.set_mtime(1_200_000_000);
+        tar.append_data(&mut header, path, text.as_bytes()).unwrap();
+    }
+    let tar = tar.into_inner().unwrap();
+    let time = "Wed, 01 Jan 2020 00:00:00 GMT";
+    web.put("plain.tar", Page::of(&tar));
+    web.put("dated.tar", Page::of(&tar).header("Last-Modified", time));
+    place
+        .file("Dockerfile", "FROM scratch\nCOPY f /\n")
+        .file("f", "f");
+    let created = |context: &str| {
+        let file = place.path("out/it.tar");
+        let output = format!("type=docker,dest={}", file.display());
+        let epoch = "SOURCE_DATE_EPOCH=context";
+        place
+            .run([
+                "build",
+                "-t",
+                "it:1",
+                "--build-arg",
+                epoch,
+                "-o",
+                &output,
+                context,
+            ])
+            .ok();
+        let image = saved::read(&file).pop_first().unwrap().1;
+        image.config["created"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(created(&web.url("git/code.git")), "2020-09-13T12:26:40Z");
+    assert_eq!(created(&web.url("dated.tar")), "2020-01-01T00:00:00Z");
+    assert_eq!(created(&web.url("plain.tar")), "2008-01-10T21:20:00Z");
+    // A directory has no time of its own: it is as if nobody had asked.
+    assert!(created("context").as_str() > "2021");
 }

@@ -200,7 +200,7 @@ impl<'a> Run<'a> {
                 }
                 _ => {
                     let from = self.position;
-                    self.next();
+                    self.plain(stop);
                     let value = &self.text[from..self.position];
                     if depth == 0
                         && let Some(words) = &mut self.words
@@ -215,6 +215,15 @@ impl<'a> Run<'a> {
             None => Ok(result),
             Some(_) => self.fail(start, ExpandProblem::MissingBrace),
         }
+    }
+
+    /// Passes over a character, and then over all that mean nothing.
+    fn plain(&mut self, stop: Option<char>) {
+        self.next();
+        let escape = self.how.escape;
+        let means = |c: char| matches!(c, '$' | '\'' | '"') || c == escape || Some(c) == stop;
+        let rest = &self.text[self.position..];
+        self.position += rest.find(means).unwrap_or(rest.len());
     }
 
     /// Adds text that is not split to the words.

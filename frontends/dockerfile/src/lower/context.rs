@@ -157,10 +157,9 @@ impl Cx<'_> {
             }
             ContextSource::Git(url) => match git::parse(url) {
                 Some(Ok(git)) => {
-                    let edge = self.internal(
-                        SourceOp::Git(git.into_source()),
-                        &format!("load git source {url}"),
-                    );
+                    let mut source = git.into_source();
+                    source.keep_git_dir |= self.options.keep_git_dir;
+                    let edge = self.internal(SourceOp::Git(source), &format!("load git source {url}"));
                     Ok(State::Ready {
                         edge,
                         local: false,

@@ -96,18 +96,19 @@ pub fn epoch(text: &str, place: Option<Span>, diagnostics: &mut Diagnostics) -> 
     }
     let seconds = text.parse::<i64>().ok();
     if seconds.is_none() {
-        let message = match text {
+        let message = format!("SOURCE_DATE_EPOCH is `{text}`, which is no number of seconds");
+        // The builder knows the context's time; it makes a number of the word before the frontend sees it.
+        let help = match text {
             "context" => {
-                "SOURCE_DATE_EPOCH=context is not supported by this version of the Dockerfile frontend"
-                    .to_owned()
+                "only who builds can ask for the time of the context: --build-arg SOURCE_DATE_EPOCH=context"
             }
-            _ => format!("SOURCE_DATE_EPOCH is `{text}`, which is no number of seconds"),
+            _ => "give it the seconds since 1970",
         };
         let diagnostic = match place {
             Some(place) => Diagnostic::error("InvalidEpoch", place, message),
             None => Diagnostic::elsewhere("InvalidEpoch", message),
         };
-        diagnostics.push(diagnostic.help("give it the seconds since 1970"));
+        diagnostics.push(diagnostic.help(help));
     }
     seconds
 }

@@ -5,6 +5,7 @@ mod arguments;
 mod build;
 mod build_file;
 mod components;
+mod epoch;
 mod export;
 mod frontends;
 mod gateway;
@@ -145,6 +146,7 @@ impl Engine {
         let taken = self.take_stdin(options)?;
         let options = &*taken.options;
         let build = Build::new(self, options, client)?;
+        let options = epoch::resolve(&build, options)?;
         self.compile_in(&build, &options.compile)
     }
 
@@ -226,6 +228,7 @@ impl Engine {
         let taken = self.take_stdin(options)?;
         let options = &*taken.options;
         let build = Build::new(self, options, client)?;
+        let options = &*epoch::resolve(&build, options)?;
         let compiled = self.compile_in(&build, &options.compile)?;
         let roots: Vec<_> = compiled.images.iter().filter_map(|image| image.root).collect();
         let mut outputs = build
@@ -261,6 +264,7 @@ impl Engine {
         let taken = self.take_stdin(options)?;
         let options = &*taken.options;
         let build = Build::new(self, options, client)?;
+        let options = &*epoch::resolve(&build, options)?;
         let cancel = Cancel::new();
         let theirs = cancel.clone();
         let _registration = client.cancel.on_cancel(move || theirs.cancel());

@@ -82,7 +82,8 @@ pub(super) fn read(
     }))
 }
 
-fn git(build: &Build, address: &str) -> Result<Arc<dyn FileTree>, Error> {
+/// The files of a repository.
+pub(super) fn git(build: &Build, address: &str) -> Result<Arc<dyn FileTree>, Error> {
     // The words of the command line were read before; what they do not let through is not there.
     let source = git_address::parse(address).unwrap_or_default();
     let op = Op::Source(SourceOp::Git(source));
@@ -105,12 +106,13 @@ pub(super) fn http_tree(build: &Build, source: HttpSource, name: String) -> Resu
     solve(build, vec![(Op::Source(SourceOp::Http(source)), name)])
 }
 
-fn http(build: &Build, url: &str) -> Result<Arc<dyn FileTree>, Error> {
+/// A file by HTTP, called `context`.
+pub(super) fn http(build: &Build, url: &str) -> Result<Arc<dyn FileTree>, Error> {
     solve(build, vec![http_op(url)])
 }
 
 /// The archive's files: the step that frontends make of it too.
-fn unpacked(build: &Build, url: &str) -> Result<Arc<dyn FileTree>, Error> {
+pub(super) fn unpacked(build: &Build, url: &str) -> Result<Arc<dyn FileTree>, Error> {
     let from = Edge { vertex: 0, output: 0 };
     let copy = CopyAction {
         src: FileInput::Edge(from),
@@ -199,7 +201,7 @@ fn text(tree: &dyn FileTree, path: &str, address: &str) -> Result<lapstrake_llb:
     Ok(build_file::text(bytes, name)?)
 }
 
-fn head(tree: &dyn FileTree, url: &str) -> Result<Vec<u8>, Error> {
+pub(super) fn head(tree: &dyn FileTree, url: &str) -> Result<Vec<u8>, Error> {
     let failed = |source| BuildFileError::Read {
         path: redact(url).into(),
         source,
