@@ -299,7 +299,9 @@ impl Error {
             } => return near_frontend(reference),
             Self::Solve(failure) => return solve_hint(&failure.source),
             Self::Worker(error) => return error.hint().map(str::to_owned),
-            Self::Component { reference, source, .. } => {
+            Self::Component {
+                reference, source, ..
+            } => {
                 return near_frontend(reference).or_else(|| source.hint().map(str::to_owned));
             }
             Self::Project(error) => return error.hint(),
