@@ -104,7 +104,7 @@ fn what_is_not_in_the_lock_is_told_with_its_line() {
         1,
         &[
             "error[NotLocked]: the file",
-            "Dockerfile:2:1",
+            "Dockerfile:2:5",
             "help: lapstrake lock",
         ],
     );
@@ -132,7 +132,7 @@ fn a_locked_branch_is_a_commit() {
     let repository = Repository::new(&place.path("repositories/x.git"));
     repository.file("f", "old").commit();
     web.serve_git(&place.path("repositories"), None);
-    let url = web.url("x.git");
+    let url = web.url("git/x.git");
     place.dockerfile(&format!("FROM scratch\nADD {url}#main /\n"));
     place.run(["lock", "context"]).ok();
     let pinned = format!(

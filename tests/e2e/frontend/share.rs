@@ -303,5 +303,5 @@ fn inspect_says_what_a_frontend_is() {
     assert_ne!(text.code, 0);
     place
         .run(["frontend", "push", "localhost:1/x", "files.wasm"])
-        .fails(1, &["imports WASI"]);
+        .fails(1, &["wasi:filesystem"]);
 }

@@ -47,7 +47,11 @@ impl Engine {
     /// # Errors
     /// There is no such frontend, or it cannot be fetched.
     pub fn look(&self, reference: &str, looker: Looker, client: &Client) -> Result<Looked, Error> {
-        let (frontend, component, trusted) = self.get(reference, looker, client)?;
+        let Got {
+            frontend,
+            component,
+            trusted,
+        } = self.get(reference, looker, client)?;
         let failed = |source| failure(reference, source);
         let inspection = frontend.inspect().map_err(failed)?;
         let info = match trusted {
@@ -74,12 +78,13 @@ impl Engine {
         looker: Looker,
         client: &Client,
     ) -> Result<(Component, Vec<u8>), Error> {
-        let (frontend, component, trusted) = self.get(reference, looker, client)?;
+        let Got {
+            component, trusted, ..
+        } = self.get(reference, looker, client)?;
         trusted.map_err(|source| Error::Trust { place: None, source })?;
         let component = component.ok_or_else(|| Error::NotInRegistry {
             reference: reference.to_owned(),
         })?;
-        debug_assert_eq!(frontend.digest(), component.digest);
         let wasm = self.store.blob_bytes(&component.digest)?;
         Ok((component, wasm))
     }
@@ -137,7 +142,11 @@ impl Engine {
             .frontends
             .load(&found.source)
             .map_err(|source| failure(reference, source))?;
-        Ok((frontend, found.component, before.and(found.signed)))
+        Ok(Got {
+            frontend,
+            component: found.component,
+            trusted: before.and(found.signed),
+        })
     }
 }
 
@@ -149,6 +158,14 @@ fn failure(reference: &str, source: lapstrake_frontend::FrontendError) -> Error 
         environment: false,
         hint: None,
     }))
+}
+
+/// A frontend that was fetched.
+struct Got {
+    frontend: Frontend,
+    component: Option<Component>,
+    /// Whether it may run.
+    trusted: Result<(), TrustError>,
 }
 
 /// A build of nothing.

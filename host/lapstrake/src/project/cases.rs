@@ -313,10 +313,28 @@ fn text(result: &BuildResult) -> String {
     let roots: Vec<_> = result.images.iter().filter_map(|image| image.root).collect();
     let mut out = print::text(&result.definition, &roots);
     for image in &result.images {
-        let config = serde_json::to_string_pretty(&image.config).unwrap_or_default();
+        let mut config = serde_json::to_value(&image.config).unwrap_or_default();
+        leave_out_empty(&mut config);
+        let config = serde_json::to_string_pretty(&config).unwrap_or_default();
         let _ = write!(out, "\nimage {}\n{config}\n", platform::name(&image.platform));
     }
     out
+}
+
+/// Removes what says nothing.
+fn leave_out_empty(value: &mut serde_json::Value) {
+    use serde_json::Value;
+    let Value::Object(fields) = value else { return };
+    fields.retain(|_, value| {
+        leave_out_empty(value);
+        match value {
+            Value::Null | Value::Bool(false) => false,
+            Value::String(text) => !text.is_empty(),
+            Value::Array(list) => !list.is_empty(),
+            Value::Object(fields) => !fields.is_empty(),
+            Value::Bool(true) | Value::Number(_) => true,
+        }
+    });
 }
 
 fn written(reports: &[Report]) -> String {
