@@ -28,6 +28,7 @@ mod limits;
 mod llb;
 mod mounts;
 mod network;
+mod nix_language;
 mod outputs;
 mod progress;
 mod random;

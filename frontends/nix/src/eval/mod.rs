@@ -8,6 +8,7 @@ pub mod compare;
 mod convert;
 pub mod env;
 mod formals;
+mod frame;
 pub mod garbage;
 pub mod io;
 mod machine;
