@@ -252,8 +252,7 @@ fn what_has_another_hash_is_refused() {
             "build.nix",
             format!(
                 r#"# syntax=nix
-with withImage (image "base");
-runCommand "fixed" {{ outputHashMode = "recursive"; outputHash = "{hash}"; }} "mkdir $out; echo hello > $out/a; ln -s a $out/b"
+(withImage (image "base")).runCommand "fixed" {{ outputHashMode = "recursive"; outputHash = "{hash}"; }} "mkdir $out; echo hello > $out/a; ln -s a $out/b"
 "#
             ),
         );
