@@ -1,3 +1,4 @@
+# syntax=nix
 # A program that counts words, the ten libraries that it is made of, and an image with just what it loads: the C library
 # and these, each in a layer of its own. The compiler comes from a Debian image, and stays there.
 #
@@ -5,10 +6,10 @@
 { debian ? "debian", maxLayers ? 20 }:
 
 let
-  inherit (withImage (image debian)) derivation runCommand;
+  base = withImage (image debian);
 
   # What every program of the base loads, without the base.
-  runtime = runCommand "libc-runtime" { } ''
+  runtime = base.runCommand "libc-runtime" { } ''
     mkdir -p $out/lib
     cp -L "$(gcc -print-file-name=libc.so.6)" $out/lib/
     loader=$(readelf -l /bin/sh | sed -n 's/.*interpreter: \(.*\)\]/\1/p')
@@ -16,7 +17,7 @@ let
     ln -s ld.so "$out/lib/$(basename "$loader")"
   '';
 
-  compile = { name, src, library ? "", dependencies }: derivation {
+  compile = { name, src, library ? "", dependencies }: base.derivation {
     inherit name src library dependencies runtime;
     system = builtins.currentSystem;
     builder = "/bin/sh";
@@ -55,7 +56,7 @@ rec {
   inherit words;
 
   # Runs in the build too: it fails if what the program prints is wrong.
-  check = runCommand "words-check" { nativeBuildInputs = [ words ]; } ''
+  check = base.runCommand "words-check" { nativeBuildInputs = [ words ]; } ''
     words ${sample}/share/sample.txt | tee $out
     grep -q '^plank *18 %$' $out
   '';

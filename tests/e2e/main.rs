@@ -28,6 +28,8 @@ mod limits;
 mod llb;
 mod mounts;
 mod network;
+mod nix;
+mod nix_example;
 mod nix_language;
 mod outputs;
 mod progress;

@@ -98,6 +98,30 @@ pub fn context() -> String {
     format!("base=oci-layout://{}:latest", busybox().display())
 }
 
+/// An OCI layout with one image, `bookworm`: a minimal Debian with a C compiler, the one of `make demo`. None where it
+/// cannot be made: that takes mmdebstrap, root, and Debian's packages.
+pub fn debian_with_gcc() -> Option<&'static Path> {
+    static LAYOUT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let layout = LAYOUT.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let folder = root.join("target/demo/debian");
+        let script = root.join("examples/hello/base.sh");
+        if !folder.join("index.json").is_file() && crate::find_program("mmdebstrap").is_none() {
+            return None;
+        }
+        let state = tempfile::tempdir().unwrap();
+        let made = Command::new("sh")
+            .arg(script)
+            .arg(crate::place::program())
+            .arg(&folder)
+            .env("LAPSTRAKE_ROOT", state.path())
+            .status();
+        made.is_ok_and(|status| status.success())
+            .then(|| folder.canonicalize().unwrap())
+    });
+    layout.as_deref()
+}
+
 /// This machine's architecture in OCI words.
 pub fn architecture() -> &'static str {
     match std::env::consts::ARCH {

@@ -114,10 +114,13 @@ impl Store {
         Ok(match self.item(path)? {
             Item::Output { derivation, .. } => {
                 let derivation = self.get_derivation(derivation)?;
-                match derivation.is_fixed() {
-                    true => BTreeSet::new(),
-                    false => self.used(&derivation.definition)?,
+                if derivation.is_fixed() {
+                    return Ok(BTreeSet::new());
                 }
+                let mut candidates = self.used(&derivation.definition)?;
+                let others = derivation.outputs.values().filter(|other| *other != path);
+                candidates.extend(others.cloned());
+                candidates
             }
             Item::Built(_) => BTreeSet::new(),
             _ => self.inputs(path)?,
