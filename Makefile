@@ -43,10 +43,10 @@ bench: $(LAPSTRAKE)
 	$(CARGO) bench --locked --workspace --bench frontend
 	@sh tests/bench/run.sh $(LAPSTRAKE)
 
-# The Dockerfile frontend's parser, expansion and lowering; FUZZ_SECONDS=300 unless given.
+# The frontends, each for FUZZ_SECONDS, 300 unless given, in all its targets together.
 fuzz:
 	@sh tests/install.sh fuzz
-	@sh frontends/dockerfile/fuzz/run.sh $${FUZZ_SECONDS:-300}
+	@sh frontends/fuzz.sh $${FUZZ_SECONDS:-300} dockerfile mockerfile
 	@sh frontends/nix/fuzz/run.sh $${FUZZ_SECONDS:-300}
 
 install: $(LAPSTRAKE)

@@ -155,7 +155,7 @@ impl<'a> Run<'a> {
         let mut findings = Findings::new(text);
         let file = model::read(request, &mut findings);
         let links = check::check(&file, request, &mut findings);
-        lint::run(&file, &mut findings);
+        lint::run(&file, request, &mut findings);
         lint::apply(text, &mut findings);
         Self {
             request,

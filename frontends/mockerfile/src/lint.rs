@@ -2,7 +2,7 @@
 //! all, and `error=true` makes errors of them. Knows nothing of the graph.
 
 use lapstrake_sdk::options::parse_bool;
-use lapstrake_sdk::types::Severity;
+use lapstrake_sdk::types::{Request, Severity};
 
 use crate::check::is_address;
 use crate::findings::{Findings, Span, did_you_mean};
@@ -28,9 +28,9 @@ const PACKAGES_IN_STEPS: &str = "PackagesInSteps";
 const SECRETS_IN_ENV: &str = "SecretsInEnv";
 
 /// Runs all checks.
-pub fn run(file: &Mockerfile, findings: &mut Findings) {
+pub fn run(file: &Mockerfile, request: &Request, findings: &mut Findings) {
     for image in &file.images {
-        base(file, image, findings);
+        base(file, image, request, findings);
         checksums(file, image, findings);
         if let Some(package) = &image.package {
             packages(package, findings);
@@ -40,10 +40,14 @@ pub fn run(file: &Mockerfile, findings: &mut Findings) {
     }
 }
 
-fn base(file: &Mockerfile, image: &Image, findings: &mut Findings) {
+fn base(file: &Mockerfile, image: &Image, request: &Request, findings: &mut Findings) {
     let Some(from) = image.from.as_ref().filter(|from| from.text != "scratch") else {
         return;
     };
+    if request.named_context(from).is_some() {
+        // The command line says what it is.
+        return;
+    }
     if file.find(from).is_some() {
         let message = format!(
             "`from: {}` is an image of a registry, not the one of this file",

@@ -197,8 +197,11 @@ impl Builder<'_> {
         let mut changes = self.state(&self.graph.scratch()).file();
         for path in &image.output {
             let source = path::join("/", path);
-            // Into the directory above, so that a directory keeps its mode and owner.
+            // Into the directory above, which must be there for that: so a directory keeps its name, mode and owner.
             let parent = source.rsplit_once('/').map_or("", |(parent, _)| parent);
+            if !parent.is_empty() {
+                changes = changes.mkdir(parent);
+            }
             let copy = CopyAction {
                 dst_path: format!("{parent}/"),
                 src_path: source.clone(),

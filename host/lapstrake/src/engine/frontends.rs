@@ -18,9 +18,9 @@ use crate::platform;
 use crate::trust::{FrontendPolicy, Trust, TrustError};
 
 use super::build::Build;
-use super::build_file::{self, BuildFileError, Loaded};
+use super::build_file::{self, DEFAULT_NAME, Loaded};
 use super::gateway::Failures;
-use super::{Engine, arguments, components, lock, remote};
+use super::{Engine, arguments, components, lock, names, remote};
 
 /// The frontend of a build file without a syntax line.
 pub(super) const DEFAULT_FRONTEND: &str = "docker/dockerfile:1";
@@ -73,23 +73,21 @@ pub(super) fn prepare(
     loaded: Loaded,
     cancel: &Cancel,
 ) -> Result<Prepared, Error> {
-    let build_arg = |name: &str| {
-        let found = options.build_args.iter().rev().find(|(key, _)| key == name);
-        found
-            .map(|(_, value)| value.clone())
-            .filter(|value| !value.is_empty())
-    };
     let context = match &options.context {
         Context::Directory(path) | Context::Unpacked(path) => Some(path.as_path()),
         Context::Empty | Context::Stdin | Context::Git(_) | Context::Http(_) => None,
     };
-    let said = options.frontend.clone().or_else(|| build_arg("BUILDKIT_SYNTAX"));
+    let said = names::said(options);
     let is_said = said.is_some();
     let line = match said {
         Some(text) => syntax::said(&text),
         None => {
             let line = syntax::detect(loaded.file.text.as_bytes());
-            line.unwrap_or_else(|| syntax::said(DEFAULT_FRONTEND))
+            line.unwrap_or_else(|| {
+                let named = loaded.name.as_deref().filter(|name| *name != DEFAULT_NAME);
+                let found = named.and_then(|name| names::frontend_of(engine, name));
+                syntax::said(found.unwrap_or(DEFAULT_FRONTEND))
+            })
         }
     };
     let is_written = !is_said && syntax::detect(loaded.file.text.as_bytes()).is_some();
@@ -308,41 +306,23 @@ impl Results for StoredResults<'_> {
     }
 }
 
-/// Reads the build file of these options; standard input is read where they say so. Where there is no build file of
-/// the usual name, one of a name that a built-in frontend declares is taken.
+/// Reads the build file of these options; standard input is read where they say so.
 pub(super) fn read(engine: &Engine, build: &Build, options: &CompileOptions) -> Result<Loaded, Error> {
     if let Some(loaded) = remote::read(engine, build, options)? {
         return Ok(loaded);
     }
-    let load = |file: &BuildFile| build_file::load(file, &options.context, std::io::stdin());
-    match (load(&options.file), &options.context) {
-        (Err(BuildFileError::NotFound { path }), Context::Directory(folder))
-            if options.file == BuildFile::Default =>
-        {
-            match declared(engine, &|name| folder.join(name).is_file()) {
-                Some(name) => Ok(load(&BuildFile::Path(folder.join(name)))?),
-                None => Err(BuildFileError::NotFound { path }.into()),
+    let named;
+    let file = match (&options.file, &options.context) {
+        (BuildFile::Default, Context::Directory(folder)) => match names::default_name(engine, options) {
+            name if name == DEFAULT_NAME => &options.file,
+            name => {
+                named = BuildFile::Path(folder.join(name));
+                &named
             }
-        }
-        (other, _) => Ok(other?),
-    }
-}
-
-/// The name of a build file that a built-in frontend declares and that is there.
-pub(super) fn declared(engine: &Engine, is_there: &dyn Fn(&str) -> bool) -> Option<String> {
-    lapstrake_frontend::built_in().iter().find_map(|built_in| {
-        let frontend = engine
-            .frontends
-            .load(&FrontendSource::BuiltIn(built_in.name.to_owned()))
-            .ok()?;
-        let info = frontend.describe(&Limits::default(), &Cancel::new()).ok()?;
-        // Wildcards say what a file may be called, not what it is called.
-        let mut names = info
-            .file_patterns
-            .into_iter()
-            .filter(|name| !name.contains(['*', '?', '[', '/']));
-        names.find(|name| is_there(name))
-    })
+        },
+        (file, _) => file,
+    };
+    Ok(build_file::load(file, &options.context, std::io::stdin())?)
 }
 
 /// The gateway as frontends want it.

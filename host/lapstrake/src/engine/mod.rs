@@ -11,6 +11,7 @@ mod frontends;
 mod gateway;
 mod lock;
 mod look;
+mod names;
 mod nested;
 mod remote;
 mod ssh;
@@ -159,7 +160,7 @@ impl Engine {
             BuildFile::Path(path) => path.display().to_string(),
             BuildFile::Stdin | BuildFile::Given(_) => "standard input".to_owned(),
             BuildFile::Url(url) => redact(url),
-            BuildFile::Default => build_file::DEFAULT_NAME.to_owned(),
+            BuildFile::Default => names::default_name(self, options),
         };
         let step = Step::begin(
             &build.sink,

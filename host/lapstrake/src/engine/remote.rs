@@ -21,7 +21,7 @@ use crate::options::{BuildFile, CompileOptions, Context};
 use super::Engine;
 use super::build::{Build, Part};
 use super::build_file::{self, BuildFileError, DEFAULT_NAME, Loaded};
-use super::frontends;
+use super::names;
 
 /// What a file by HTTP is called in its tree. BuildKit's name.
 const FILE: &str = "context";
@@ -72,8 +72,7 @@ pub(super) fn read(
     let is_there = |name: &str| matches!(tree.follow(Path::new(name)), Ok(Some(_)));
     let name = match &options.file {
         BuildFile::Path(path) => clean(path).to_string_lossy().into_owned(),
-        _ if is_there(DEFAULT_NAME) => DEFAULT_NAME.to_owned(),
-        _ => frontends::declared(engine, &is_there).unwrap_or_else(|| DEFAULT_NAME.to_owned()),
+        _ => names::choose(engine, options, &is_there).unwrap_or_else(|| DEFAULT_NAME.to_owned()),
     };
     Ok(Some(Loaded {
         file: text(&*tree, &name, address)?,
