@@ -47,4 +47,13 @@ else
     say "javascript: wasm-tools or node is missing"
 fi
 
+# cargo install wit-bindgen-cli --version 0.63.0
+generator=$(command -v wit-bindgen || echo "$root/target/tools/wit-bindgen/bin/wit-bindgen")
+if [ -x "$generator" ]; then
+    "$generator" c "$root/wit" --world frontend-world --out-dir "$work/c" > /dev/null 2>&1
+    put "$work/c" "$root/sdk/c/bindings"
+else
+    say "c: wit-bindgen is missing"
+fi
+
 exit $failed

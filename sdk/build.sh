@@ -37,8 +37,16 @@ build_javascript() {
     node "$root/sdk/javascript/bin/componentize.js" component.js "$out/javascript.wasm"
 }
 
+build_c() {
+    [ -x "$tools/python/bin/python-zig" ] || { say "c: zig is missing"; return 1; }
+    mkdir -p "$root/target/languages"
+    cd "$root/examples/frontends/c"
+    CC="$tools/python/bin/python-zig cc" "$root/sdk/c/build.sh" "$root/target/languages/c.wasm" ./*.c
+    "$tools/python/bin/wasm-tools" component new "$root/target/languages/c.wasm" -o "$out/c.wasm"
+}
+
 mkdir -p "$out"
-for language in ${*:-python javascript}; do
+for language in ${*:-python javascript c}; do
     if fresh "$language"; then
         continue
     elif (build_"$language") > "$out/$language.log" 2>&1; then

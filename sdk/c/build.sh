@@ -19,7 +19,7 @@ fi
 [ -n "${CC:-}" ] || { echo "build.sh: no C compiler for wasm32: install clang and lld, or zig (pip install ziglang)" >&2; exit 1; }
 mkdir -p "$(dirname "$out")"
 # shellcheck disable=SC2086
-$CC --target=wasm32-freestanding -std=c11 -Os -Wall -Wextra -ffreestanding -fno-builtin -nostdlib -mbulk-memory \
+$CC --target=wasm32-freestanding -std=c11 -Os -Wall -Wextra -ffreestanding -fno-builtin -fno-strict-aliasing -nostdlib -mbulk-memory \
     -I "$here/freestanding" -I "$here/include" -I "$here/bindings" \
     -Wl,--no-entry -Wl,--strip-all -Wl,-z,stack-size=262144 -o "$out" \
     "$@" "$here"/src/*.c "$here/bindings/frontend_world.c" "$here/bindings/frontend_world_component_type.o"

@@ -37,7 +37,8 @@ typedef exports_lapstrake_frontend_frontend_call_result_t lap_call_result;
 typedef exports_lapstrake_frontend_frontend_list_completion_t lap_completions;
 typedef exports_lapstrake_frontend_frontend_hover_t lap_hover;
 typedef exports_lapstrake_frontend_frontend_rewritten_t lap_rewritten;
-typedef lapstrake_frontend_requests_list_image_request_t lap_image_requests;
+typedef exports_lapstrake_frontend_frontend_list_image_request_t lap_image_requests;
+typedef lapstrake_frontend_llb_list_key_value_t lap_pairs;
 
 // Appends to one of the contract's lists, all of which are `{ ptr, len }`.
 #define LAP_PUSH(list, item)                                                                                            \
@@ -153,8 +154,11 @@ lap_state lap_changed(lap_files *files);
 // ---- images, requests and diagnostics ----
 
 lap_image lap_built(lap_state state, const lap_config *config);
-void lap_set(lapstrake_frontend_llb_list_key_value_t *pairs, lap_str key, lap_str value);
-bool lap_get(const lapstrake_frontend_llb_list_key_value_t *pairs, lap_str key, lap_str *value);
+// Sets or finds a key of any of the contract's lists of pairs, which are of several types and one form.
+#define lap_set(pairs, key, value) lap_set_pair((lap_pairs *)(pairs), key, value)
+#define lap_get(pairs, key, value) lap_get_pair((const lap_pairs *)(pairs), key, value)
+void lap_set_pair(lap_pairs *pairs, lap_str key, lap_str value);
+bool lap_get_pair(const lap_pairs *pairs, lap_str key, lap_str *value);
 // The platforms to build for: those asked for, else the one that the build runs on.
 const lap_platform *lap_platforms(const lap_request *request, size_t *count);
 

@@ -13,7 +13,7 @@ lap_image lap_built(lap_state state, const lap_config *config) {
   return image;
 }
 
-void lap_set(lapstrake_frontend_llb_list_key_value_t *pairs, lap_str key, lap_str value) {
+void lap_set_pair(lap_pairs *pairs, lap_str key, lap_str value) {
   // A list of its own: states and configurations that were copied share theirs.
   lapstrake_frontend_llb_list_key_value_t own = {0};
   size_t place = pairs->len;
@@ -27,7 +27,7 @@ void lap_set(lapstrake_frontend_llb_list_key_value_t *pairs, lap_str key, lap_st
   *pairs = own;
 }
 
-bool lap_get(const lapstrake_frontend_llb_list_key_value_t *pairs, lap_str key, lap_str *value) {
+bool lap_get_pair(const lap_pairs *pairs, lap_str key, lap_str *value) {
   for (size_t i = pairs->len; i-- > 0;) {
     if (lap_equal(pairs->ptr[i].key, key)) {
       *value = pairs->ptr[i].value;
@@ -65,7 +65,9 @@ void lap_related(lap_diagnostic *diagnostic, lap_str message, lap_range range) {
 bool lap_invalid(lap_error *error, lap_graph *graph, lap_diagnostics items) {
   error->tag = LAPSTRAKE_FRONTEND_REQUESTS_BUILD_ERROR_INVALID;
   error->val.invalid.items = items;
-  error->val.invalid.sources = lap_needed(graph, NULL, 0).sources;
+  lap_definition nothing = lap_needed(graph, NULL, 0);
+  error->val.invalid.sources.ptr = nothing.sources.ptr;
+  error->val.invalid.sources.len = nothing.sources.len;
   return false;
 }
 
@@ -91,8 +93,8 @@ bool lap_resolve(lap_str reference, const lap_platform *platform, lapstrake_fron
   lapstrake_frontend_requests_image_request_t request = {.reference = reference};
   request.platform.is_some = platform != NULL;
   if (platform != NULL) request.platform.val = *platform;
-  LAP_IMAGE_REQUESTS requests = {&request, 1};
-  LAP_IMAGE_ANSWERS answers;
+  lapstrake_frontend_host_list_image_request_t requests = {&request, 1};
+  lapstrake_frontend_host_list_result_image_info_string_t answers;
   lapstrake_frontend_host_resolve_image_configs(&requests, &answers);
   if (answers.ptr[0].is_err) {
     *message = answers.ptr[0].val.err;

@@ -149,7 +149,9 @@ void lap_finish(lap_graph *graph, lap_image *images, size_t count, lap_diagnosti
     if (images[i].root.is_some) images[i].root.val = roots.ptr[next++];
     LAP_PUSH(result->images, images[i]);
   }
-  result->warnings = (lap_report){warnings, graph->sources};
+  result->warnings.items = warnings;
+  result->warnings.sources.ptr = graph->sources.ptr;
+  result->warnings.sources.len = graph->sources.len;
 }
 
 // ---- states ----

@@ -430,6 +430,8 @@ export interface ImageConfig {
   author?: string | undefined;
   created?: Timestamp | undefined;
   history: HistoryEntry[];
+  /** Docker's mark of a config whose `cmd` a Dockerfile has set. */
+  argsEscaped: boolean;
 }
 
 export type ContextSource =

@@ -24,7 +24,7 @@ export const warning = (code, message, ranges, more) => diagnostic('warning', co
 
 export function imageConfig(platform, fields) {
   const empty = { env: [], workingDir: '', user: '', exposedPorts: [], volumes: [], labels: [], annotations: [] };
-  return { platform, ...empty, onBuild: [], history: [], ...fields };
+  return { platform, ...empty, argsEscaped: false, onBuild: [], history: [], ...fields };
 }
 
 export const builtImage = (state, config) => ({ platform: config.platform, root: state.edge, config, annotations: [] });
@@ -91,6 +91,15 @@ export class Frontend {
   }
 }
 
+/** What the engine gives with `undefined` where nothing is: engines have `null` there. */
+function given(value) {
+  if (Array.isArray(value)) return value.map(given);
+  if (value === null) return undefined;
+  // Not resources and bytes.
+  if (typeof value !== 'object' || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, given(part)]));
+}
+
 /** The host over the functions that a component imports, or a test brings. */
 export class Host {
   #imports;
@@ -101,9 +110,9 @@ export class Host {
 
   #call(name, ...values) {
     try {
-      return this.#imports[name](...values);
+      return given(this.#imports[name](...values));
     } catch (thrown) {
-      const payload = thrown?.payload ?? thrown;
+      const payload = given(thrown?.payload ?? thrown);
       if (payload?.tag === undefined) throw thrown;
       if (name === 'buildFile') throw new BuildFailed(payload);
       throw hostFailed(payload.val ?? 'the build was cancelled');
@@ -153,15 +162,15 @@ export function exportsOf(Class, imports) {
   };
   return {
     describe: () => new Class().describe(),
-    build: (request) => guarded((it, host) => it.build(host, request)),
-    lint: (request) => guarded((it, host) => it.lint(host, request)),
-    getOutline: (request) => guarded((it, host) => it.outline(host, request)),
-    listTargets: (request) => guarded((it, host) => it.listTargets(host, request)),
-    call: (name, request) => guarded((it, host) => it.call(host, name, request)),
-    completions: (request, file, at) => guarded((it, host) => it.completions(host, request, file, at)),
-    getHover: (request, file, at) => guarded((it, host) => it.hover(host, request, file, at)),
-    rewriteSources: (request) => guarded((it, host) => it.rewriteSources(host, request)),
-    rewriteImages: (request, images) => guarded((it, host) => it.rewriteImages(host, request, images)),
-    rewriteResult: (request, built) => guarded((it, host) => it.rewriteResult(host, request, built)),
+    build: (request) => guarded((it, host) => it.build(host, given(request))),
+    lint: (request) => guarded((it, host) => it.lint(host, given(request))),
+    getOutline: (request) => guarded((it, host) => it.outline(host, given(request))),
+    listTargets: (request) => guarded((it, host) => it.listTargets(host, given(request))),
+    call: (name, request) => guarded((it, host) => it.call(host, name, given(request))),
+    completions: (request, file, at) => guarded((it, host) => it.completions(host, given(request), file, at)),
+    getHover: (request, file, at) => guarded((it, host) => it.hover(host, given(request), file, at)),
+    rewriteSources: (request) => guarded((it, host) => it.rewriteSources(host, given(request))),
+    rewriteImages: (request, images) => guarded((it, host) => it.rewriteImages(host, given(request), given(images))),
+    rewriteResult: (request, built) => guarded((it, host) => it.rewriteResult(host, given(request), given(built))),
   };
 }

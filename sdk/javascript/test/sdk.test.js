@@ -64,6 +64,16 @@ test('errors leave as the contract has them', () => {
   assert.throws(() => exportsOf(Broken, {}).build({}), (thrown) => /^TypeError/.test(thrown.val));
 });
 
+test('what is not there is undefined, as engines have null', () => {
+  class Named extends Frontend {
+    build(host, request) {
+      throw invalid([error('Code', String(request.target ?? 'none') + (request.sources[0].x === undefined))], []);
+    }
+  }
+  const request = { target: null, sources: [{ x: null }] };
+  assert.throws(() => exportsOf(Named, {}).build(request), ({ val }) => val.items[0].message === 'nonetrue');
+});
+
 test('columns count bytes', () => {
   const lines = new Lines('ä x\r\nü', 3);
   const range = { file: 3, start: { line: 1, column: 4 }, stop: { line: 1, column: 5 } };

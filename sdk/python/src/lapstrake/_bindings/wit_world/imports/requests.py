@@ -54,6 +54,7 @@ class ImageConfig:
     author: Optional[str]
     created: Optional[llb.Timestamp]
     history: List[HistoryEntry]
+    args_escaped: bool
 
 
 @dataclass
