@@ -1,5 +1,6 @@
 //! The JSON Schemas in `docs` are those that the types make, and they agree with the frontend about the cases: what builds
 //! is valid, and what has an unknown key, lacks one or has one of another type is not.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -38,9 +38,6 @@ pub struct Looked {
     pub info: Result<FrontendInfo, Error>,
 }
 
-/// A frontend, what its registry has, and whether it may run.
-type Got = (Frontend, Option<Component>, Result<(), TrustError>);
-
 impl Engine {
     /// Looks at a frontend as a person names it. It is asked what it is only where it may run.
     ///
