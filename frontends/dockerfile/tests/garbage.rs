@@ -30,11 +30,26 @@ fn check(items: &[Diagnostic], text: &str) {
     }
 }
 
+/// The host takes no variable without a name.
+fn check_names(definition: &Definition, text: &str) {
+    for vertex in &definition.vertices {
+        let Op::Exec(exec) = &vertex.op else { continue };
+        let secrets = exec.secret_envs.iter().map(|secret| &secret.name);
+        for name in exec.env.iter().map(|pair| &pair.key).chain(secrets) {
+            assert!(
+                !name.is_empty() && !name.contains(['=', '\0']),
+                "{name:?} in {text:?}"
+            );
+        }
+    }
+}
+
 /// Asks for all that a frontend can be asked about a text; whether it can be built.
 fn answers(case: &Case, text: &str) -> bool {
     let built = match DockerfileFrontend::build(&case.host(), case.request(text)) {
         Ok(result) => {
             check(&result.warnings.items, text);
+            check_names(&result.definition, text);
             true
         }
         Err(BuildError::Invalid(report)) => {

@@ -27,6 +27,17 @@ pub fn add(
         match mount.kind {
             MountType::Secret => {
                 let name = secret(&mount, stage, exec, &mut secrets);
+                let unnamed = |env: &SecretEnv| env.name.is_empty() || env.name.contains('=');
+                if exec.secret_envs.pop_if(|env| unnamed(env)).is_some() {
+                    let help = "a name is not empty and has no `=`";
+                    cx.error(
+                        "InvalidMount",
+                        flag.span,
+                        "the secret's env is no name of a variable",
+                        help,
+                    );
+                    continue;
+                }
                 cx.outline.secret(&name);
                 masked.extend(mount.env.map(|env| if env.is_empty() { name } else { env }));
             }
