@@ -45,7 +45,8 @@ impl Lowering<'_> {
             Layers::One => (Vec::new(), self.one_layer(image, &references)?),
             Layers::Each { most } => {
                 let own = self.links(image)?;
-                let used = base_layers + usize::from(own.is_some() || image.extra_commands.is_some());
+                let used =
+                    base_layers + usize::from(own.is_some()) + usize::from(image.extra_commands.is_some());
                 let paths = self.layers(image, &references, most.saturating_sub(used), most)?;
                 (paths, own)
             }
