@@ -38,17 +38,16 @@ pub struct Looked {
     pub info: Result<FrontendInfo, Error>,
 }
 
+/// A frontend, what its registry has, and whether it may run.
+type Got = (Frontend, Option<Component>, Result<(), TrustError>);
+
 impl Engine {
     /// Looks at a frontend as a person names it. It is asked what it is only where it may run.
     ///
     /// # Errors
     /// There is no such frontend, or it cannot be fetched.
     pub fn look(&self, reference: &str, looker: Looker, client: &Client) -> Result<Looked, Error> {
-        let Got {
-            frontend,
-            component,
-            trusted,
-        } = self.get(reference, looker, client)?;
+        let (frontend, component, trusted) = self.get(reference, looker, client)?;
         let failed = |source| failure(reference, source);
         let inspection = frontend.inspect().map_err(failed)?;
         let info = match trusted {
@@ -75,13 +74,12 @@ impl Engine {
         looker: Looker,
         client: &Client,
     ) -> Result<(Component, Vec<u8>), Error> {
-        let Got {
-            component, trusted, ..
-        } = self.get(reference, looker, client)?;
+        let (frontend, component, trusted) = self.get(reference, looker, client)?;
         trusted.map_err(|source| Error::Trust { place: None, source })?;
         let component = component.ok_or_else(|| Error::NotInRegistry {
             reference: reference.to_owned(),
         })?;
+        debug_assert_eq!(frontend.digest(), component.digest);
         let wasm = self.store.blob_bytes(&component.digest)?;
         Ok((component, wasm))
     }
@@ -139,11 +137,7 @@ impl Engine {
             .frontends
             .load(&found.source)
             .map_err(|source| failure(reference, source))?;
-        Ok(Got {
-            frontend,
-            component: found.component,
-            trusted: before.and(found.signed),
-        })
+        Ok((frontend, found.component, before.and(found.signed)))
     }
 }
 
@@ -155,14 +149,6 @@ fn failure(reference: &str, source: lapstrake_frontend::FrontendError) -> Error 
         environment: false,
         hint: None,
     }))
-}
-
-/// A frontend that was fetched.
-struct Got {
-    frontend: Frontend,
-    component: Option<Component>,
-    /// Whether it may run.
-    trusted: Result<(), TrustError>,
 }
 
 /// A build of nothing.
