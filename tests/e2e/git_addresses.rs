@@ -136,7 +136,7 @@ fn names_may_begin_with_dashes_and_are_no_options() {
     }
     // No branch has such a name of its own: git makes none.
     add(&place, &format!("{}#-x", web.url("git/r.git")));
-    place.build(&[]).fails(1, &["\"-x\" is not a git ref"]);
+    place.build(&[]).fails(1, &["\"-x\" is no name of a branch"]);
     place.dockerfile(&format!(
         "FROM scratch\nADD --keep-git-dir=true {}#a/-b /\n",
         web.url("git/r.git")

@@ -69,7 +69,7 @@ fn frontends_in_every_language_make_the_same_graphs() {
             expected.push((text.clone(), question, answer));
         }
     }
-    assert!(graphs > 12, "most of the questions have an answer: {expected:#?}");
+    assert!(graphs > 8, "many of the questions have an answer: {expected:#?}");
     for language in LANGUAGES {
         let Some(component) = guests::built(&format!("languages/{language}")) else {
             eprintln!("not compared: {language}, as sdk/build.sh did not build it");

@@ -209,7 +209,7 @@ fn package_managers_get_repositories_keys_and_caches() {
         "Mockerfile.yaml",
         format!(
             "{BEGIN}- name: managers\n  from: base\n  copy:\n  - {{src: [manager], dst: /bin/apt-get, mode: 0755}}\n\
-             \x20 steps: [\"for name in apk dnf rpm; do ln -sf apt-get /bin/$name; done\"]\n\
+             \x20 steps: [\"for name in apk dnf; do ln -sf apt-get /bin/$name; done; mkdir -p /usr/bin; ln -sf /bin/apt-get /usr/bin/rpm\"]\n\
              - name: apt\n  parent: managers\n  package:\n    repo: [deb http://r/debian stable main]\n\
              \x20   gpg: [\"{key}\", binary.gpg]\n    install: [a, b]\n\
              - name: apk\n  parent: managers\n  package: {{manager: apk, repo: [\"http://r/it's\"], gpg: [\"{rsa}\"], install: [a]}}\n\

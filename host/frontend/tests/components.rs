@@ -313,7 +313,8 @@ fn crashes_at_the_start() {
     let error = error_of(&starts("(func $deep call $deep) (start $deep)"));
     assert_eq!(
         error.to_string(),
-        "./f.wasm crashed: wasm trap: call stack exhausted (in deep)"
+        "./f.wasm crashed: wasm trap: call stack exhausted: its stack is full: functions call each other without end \
+         (in deep)"
     );
     let error = error_of(&starts("(memory 65536)"));
     assert!(matches!(error, FrontendError::MemoryLimit { .. }), "{error}");

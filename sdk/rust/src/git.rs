@@ -51,7 +51,30 @@ pub fn parse(text: &str) -> Option<Result<GitRef, String>> {
             return Some(Err(problem));
         }
     }
+    if !is_reference(&git.reference) {
+        return Some(Err(format!(
+            "{:?} is no name of a branch, a tag or a commit",
+            git.reference
+        )));
+    }
+    if git.subdir.split('/').any(|part| part == "..") {
+        return Some(Err(format!("{:?} leads out of the repository", git.subdir)));
+    }
+    if let Some(commit) = &git.checksum
+        && !((7..=64).contains(&commit.len())
+            && commit.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+    {
+        return Some(Err(format!(
+            "`{commit}` is no commit: 7 to 64 lower-case hexadecimal digits"
+        )));
+    }
     Some(Ok(git))
+}
+
+/// Whether git takes a name (git-check-ref-format(1)); an empty one is the default branch.
+fn is_reference(name: &str) -> bool {
+    let good = |c: char| !c.is_whitespace() && !c.is_control() && !"~^:?*[\\".contains(c);
+    !name.starts_with('-') && !name.contains("..") && name.chars().all(good)
 }
 
 fn is_repository(address: &str) -> bool {
@@ -137,13 +160,13 @@ mod tests {
         let git = parse("https://example.com/a/b.git#v1:dir").unwrap().unwrap();
         assert_eq!((git.reference.as_str(), git.subdir.as_str()), ("v1", "dir"));
         assert_eq!(git.remote, "https://example.com/a/b.git");
-        let git = parse("https://example.com/b.git?tag=v2&subdir=x&keep-git-dir=1&commit=abc")
+        let git = parse("https://example.com/b.git?tag=v2&subdir=x&keep-git-dir=1&commit=abcdef0")
             .unwrap()
             .unwrap();
         assert_eq!(git.reference, "refs/tags/v2");
         assert_eq!(
             (git.keep_git_dir, git.checksum.as_deref()),
-            (Some(true), Some("abc"))
+            (Some(true), Some("abcdef0"))
         );
         let source = parse("git@example.com:a/b.git").unwrap().unwrap().into_source();
         assert_eq!(source.mount_ssh_sock.as_deref(), Some("default"));
@@ -184,5 +207,13 @@ mod tests {
         );
         assert!(parse("https://example.com/a.git?what=1").unwrap().is_err());
         assert!(parse("https://example.com/a.git?ref=x#y").unwrap().is_err());
+        for address in ["#*.c", "#a..b", "#-x", "#v1:../x", "?commit=main"] {
+            assert!(
+                parse(&format!("https://example.com/a.git{address}"))
+                    .unwrap()
+                    .is_err(),
+                "{address}"
+            );
+        }
     }
 }

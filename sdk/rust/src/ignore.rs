@@ -96,6 +96,11 @@ enum Token {
 }
 
 /// Reads a pattern; none: it is not well formed.
+/// Whether a text is a pattern: its `[` and `\` are complete.
+pub fn is_pattern(text: &str) -> bool {
+    tokens(text).is_some()
+}
+
 fn tokens(pattern: &str) -> Option<Vec<Token>> {
     let mut tokens = Vec::new();
     let mut chars = pattern.chars().peekable();

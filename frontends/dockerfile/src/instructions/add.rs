@@ -80,6 +80,17 @@ pub fn remote(
         );
         return Some(None);
     }
+    if let Some(checksum) = &copy.checksum
+        && !is_checksum(&checksum.text, git.is_some())
+    {
+        let help = match git.is_some() {
+            true => "a commit is 7 to 64 lower-case hexadecimal digits",
+            false => "write sha256: and the 64 lower-case hexadecimal digits that sha256sum prints",
+        };
+        let problem = format!("`{}` is no checksum", checksum.text);
+        cx.error("InvalidChecksum", checksum.span, problem, help);
+        return Some(None);
+    }
     Some(match git {
         Some(Ok(git)) => repository(copy, git, word, plan, cx),
         Some(Err(problem)) => {
@@ -93,6 +104,15 @@ pub fn remote(
         }
         None => Some(download(copy, word, text, plan, cx)),
     })
+}
+
+/// Whether a text is the digest of a file, or of a commit, or the beginning of that.
+fn is_checksum(text: &str, of_commit: bool) -> bool {
+    let (digits, lengths) = match of_commit {
+        true => (text, 7..=64),
+        false => (text.strip_prefix("sha256:").unwrap_or_default(), 64..=64),
+    };
+    lengths.contains(&digits.len()) && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// A file by HTTP: mode 0600, not unpacked unless asked for.

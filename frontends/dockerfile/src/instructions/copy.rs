@@ -175,6 +175,15 @@ impl Copy {
             );
             return None;
         }
+        if !lapstrake_sdk::ignore::is_pattern(text) {
+            cx.error(
+                "InvalidPattern",
+                word.span,
+                format!("`{text}` is no pattern: a `[` or a `\\` is not complete"),
+                "write `\\[` for a name that has the character itself",
+            );
+            return None;
+        }
         let mut source = path::join("/", text);
         let mut include_patterns = Vec::new();
         let mut required_paths = Vec::new();

@@ -118,6 +118,11 @@ impl Run {
             ..self.line.clone()
         };
         exec.args = words.with_shell(&stage.image);
+        if exec.args.first().is_some_and(String::is_empty) {
+            let help = "the first word of the array is the program";
+            cx.error("EmptyCommand", command.span, "the command has no name", help);
+            return;
+        }
 
         let (masked, socket) = run_mounts::add(&self.mounts, stage, &mut exec, cx);
         cx.options.apply(&mut exec);

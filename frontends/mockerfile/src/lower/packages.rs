@@ -276,7 +276,7 @@ fn apk(repositories: &[Text], names: &[&str]) -> Script {
 fn dnf(keys: &[String], names: &[&str]) -> Script {
     let mut text = String::new();
     for key in keys {
-        text += &format!("rpm --import {}\n", quoted(key));
+        text += &format!("/usr/bin/rpm --import {}\n", quoted(key));
     }
     if !names.is_empty() {
         text += &format!(
