@@ -150,7 +150,7 @@ fn images_of_a_file_are_parents_sources_and_targets() {
              \x20 output: [/work/d]\n\
              - name: broken\n  from: base\n  steps: [\"false\"]\n\
              - name: app\n  parent: common\n  workdir: /app\n  copy:\n  - from: plugins\n  - from: files\n\
-             \x20 - {{src: [conf], dst: conf/, exclude: [\"**/*.md\"], mode: 0600}}\n\
+             \x20 - {{src: [conf], dst: conf/, exclude: [\"**/*.md\"], mode: 0700}}\n\
              \x20 - {{from: files, src: [/work/d/*], dst: /etc/}}\n\
              \x20 env: {{WHO: app}}\n  user: user\n  labels: {{a: b}}\n  entrypoint: [app]\n\
              \x20 steps: [\"echo $WHO $PWD $(id -u) > who\"]\n"
@@ -167,7 +167,7 @@ fn images_of_a_file_are_parents_sources_and_targets() {
     let mode = |path: &str| std::fs::metadata(out.join(path)).unwrap().mode() & 0o7777;
     assert_eq!(
         [mode("plugins"), mode("work/d"), mode("app/conf/a")],
-        [0o700, 0o750, 0o600]
+        [0o700, 0o750, 0o700]
     );
 
     // Nothing runs again, and another image of the file is another target.

@@ -45,7 +45,7 @@ impl FromStr for Language {
     fn from_str(text: &str) -> Result<Self, String> {
         let all = [Self::Rust, Self::Python, Self::Javascript, Self::Go, Self::C];
         let found = all.into_iter().find(|language| language.name() == text);
-        found.ok_or_else(|| "it is rust, python, javascript, go or c".to_owned())
+        found.ok_or_else(|| "it is rust, python, javascript or c".to_owned())
     }
 }
 
