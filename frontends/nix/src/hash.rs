@@ -93,11 +93,13 @@ pub fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-fn base32_length(size: usize) -> usize {
+/// Digits of a number of bytes in Nix's base 32.
+pub(crate) fn base32_length(size: usize) -> usize {
     (size * 8).div_ceil(5)
 }
 
-fn from_base32(text: &str, size: usize) -> Option<Vec<u8>> {
+/// Reads Nix's base 32. None: it is none, or has more bits than `size` bytes.
+pub(crate) fn from_base32(text: &str, size: usize) -> Option<Vec<u8>> {
     let mut bytes = vec![0_u8; size];
     for (index, digit) in text.bytes().rev().enumerate() {
         let value = DIGITS.iter().position(|known| *known == digit)? as u16;
@@ -113,9 +115,13 @@ fn from_base32(text: &str, size: usize) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn from_base16(text: &str) -> Option<Vec<u8>> {
-    let pair = |index: usize| u8::from_str_radix(text.get(index..index + 2)?, 16).ok();
-    (0..text.len()).step_by(2).map(pair).collect()
+/// Reads base 16. None: there is something else than digits.
+pub(crate) fn from_base16(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    text.as_bytes()
+        .chunks_exact(2)
+        .map(|pair| Some((digit(pair[0])? * 16 + digit(pair[1])?) as u8))
+        .collect()
 }
 
 /// Reads a digest in any of the ways in which Nix writes them: `sha256:…`, `sha256-…` (SRI), or without a name where

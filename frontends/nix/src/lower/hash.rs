@@ -1,14 +1,11 @@
 //! Hashes as Nix writes them: base 16, its own base 32, base 64, and SRI (`sha256-…`, W3C Subresource Integrity).
 //! Knows nothing of what is hashed.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest as _, Sha256};
 
 use super::error::LowerError;
+use crate::hash::{base16, base32, base32_length, base64, from_base16, from_base32};
 
-/// Nix's alphabet: no e, o, u and t.
-const ALPHABET: &[u8; 32] = b"0123456789abcdfghijklmnpqrsvwxyz";
 /// RFC 4648, section 4.
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -89,7 +86,7 @@ impl Hash {
         let size = algorithm.size();
         let bytes = match digits.len() {
             _ if sri => from_base64(digits),
-            length if length == size * 2 => from_hex(digits),
+            length if length == size * 2 => from_base16(digits),
             length if length == base32_length(size) => from_base32(digits, size),
             _ => from_base64(digits),
         };
@@ -101,84 +98,21 @@ impl Hash {
 
     /// Base 16.
     pub fn hex(&self) -> String {
-        self.bytes.iter().fold(String::new(), |mut out, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(out, "{byte:02x}");
-            out
-        })
+        base16(&self.bytes)
     }
 
     /// Nix's base 32.
     pub fn base32(&self) -> String {
-        to_base32(&self.bytes)
+        base32(&self.bytes)
     }
 
     /// As Subresource Integrity has it.
     pub fn sri(&self) -> String {
-        format!("{}-{}", self.algorithm.name(), to_base64(&self.bytes))
+        format!("{}-{}", self.algorithm.name(), base64(&self.bytes))
     }
 }
 
-/// Digits of a number of bytes in Nix's base 32.
-fn base32_length(size: usize) -> usize {
-    (size * 8).div_ceil(5)
-}
-
-/// Nix's base 32: the last digit holds the lowest bits of the first byte.
-pub(super) fn to_base32(bytes: &[u8]) -> String {
-    let digit = |index: usize| {
-        let (byte, shift) = (index * 5 / 8, index * 5 % 8);
-        let low = bytes.get(byte).map_or(0, |b| u16::from(*b));
-        let high = bytes.get(byte + 1).map_or(0, |b| u16::from(*b));
-        let value = ((low | high << 8) >> shift) & 31;
-        char::from(ALPHABET[usize::from(value)])
-    };
-    (0..base32_length(bytes.len())).rev().map(digit).collect()
-}
-
-fn from_base32(text: &str, size: usize) -> Option<Vec<u8>> {
-    let mut out = vec![0u8; size];
-    for (index, digit) in text.bytes().rev().enumerate() {
-        let value = ALPHABET.iter().position(|known| *known == digit)? as u16;
-        let (byte, shift) = (index * 5 / 8, index * 5 % 8);
-        let bits = value << shift;
-        *out.get_mut(byte)? |= (bits & 255) as u8;
-        match out.get_mut(byte + 1) {
-            Some(next) => *next |= (bits >> 8) as u8,
-            // More bits than there are bytes.
-            None if bits >> 8 != 0 => return None,
-            None => {}
-        }
-    }
-    Some(out)
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    text.as_bytes()
-        .chunks_exact(2)
-        .map(|pair| Some((digit(pair[0])? * 16 + digit(pair[1])?) as u8))
-        .collect()
-}
-
-fn to_base64(bytes: &[u8]) -> String {
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let byte = |index: usize| chunk.get(index).map_or(0, |b| u32::from(*b));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for index in 0..4 {
-            let digit = (bits >> (18 - 6 * index)) & 63;
-            let is_padding = index > chunk.len();
-            out.push(if is_padding {
-                '='
-            } else {
-                char::from(BASE64[digit as usize])
-            });
-        }
-    }
-    out
-}
-
+/// Reads base 64, with its padding or without.
 fn from_base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
     if !text.len().is_multiple_of(4) && text.len() != digits.len() {

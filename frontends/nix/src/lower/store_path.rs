@@ -4,7 +4,8 @@
 use std::fmt;
 
 use super::error::LowerError;
-use super::hash::{Algorithm, Hash, to_base32};
+use super::hash::{Algorithm, Hash};
+use crate::hash::base32;
 
 /// Where all of it is.
 pub const STORE: &str = "/nix/store";
@@ -28,7 +29,7 @@ impl StorePath {
         check_name(name)?;
         let algorithm = inner.algorithm.name();
         let fingerprint = format!("{kind}:{algorithm}:{}:{STORE}:{name}", inner.hex());
-        let hash = to_base32(&compress(&Hash::sha256(fingerprint.as_bytes()).bytes));
+        let hash = base32(&compress(&Hash::sha256(fingerprint.as_bytes()).bytes));
         Ok(Self {
             base: format!("{hash}-{name}"),
         })
