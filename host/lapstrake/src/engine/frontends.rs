@@ -141,7 +141,7 @@ fn trusted(
     lock: Option<&Lock>,
     (reference, mut found, place): (&str, FrontendPlace, &components::Place),
 ) -> Result<Taken, Error> {
-    let trust = trust(engine, options);
+    let trust = trust(engine, options.frontend_policy);
     let distrusted = |source| Error::Trust {
         place: place.clone().map(Box::new),
         source,
@@ -187,10 +187,10 @@ pub(super) fn without_place(frontend: &str, source: FrontendError) -> Error {
     failed(source, frontend, &None)
 }
 
-/// Which frontends may run.
-pub(super) fn trust(engine: &Engine, options: &CompileOptions) -> Trust {
+/// Which frontends may run; a policy is taken instead of the engine's.
+pub(super) fn trust(engine: &Engine, policy: Option<FrontendPolicy>) -> Trust {
     Trust {
-        policy: options.frontend_policy.unwrap_or(engine.options.trust.policy),
+        policy: policy.unwrap_or(engine.options.trust.policy),
         ..engine.options.trust.clone()
     }
 }

@@ -11,11 +11,11 @@ use lapstrake_ops::source::progress::Quiet;
 
 use crate::error::{Error, FrontendFailure};
 use crate::options::{BuildFile, BuildOptions, CompileOptions, Context, FrontendLimits, LockUse};
-use crate::trust::{FrontendPolicy, Trust, TrustError};
+use crate::trust::{FrontendPolicy, TrustError};
 
 use super::build::Build;
-use super::components;
 use super::{Client, Engine};
+use super::{components, frontends};
 
 /// How a frontend is looked at.
 #[derive(Debug, Clone, Copy, Default)]
@@ -125,10 +125,7 @@ impl Engine {
         let here = Path::new(".");
         let place = resolve(reference, Speaker::Person(here))
             .map_err(|source| Error::Resolve { place: None, source })?;
-        let trust = Trust {
-            policy: looker.policy.unwrap_or(self.options.trust.policy),
-            ..self.options.trust.clone()
-        };
+        let trust = frontends::trust(self, looker.policy);
         let before = trust.before(reference, &place, false);
         let options = BuildOptions::compile_only(nothing(looker.offline));
         let build = Build::new(self, &options, client)?;

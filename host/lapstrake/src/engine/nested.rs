@@ -40,7 +40,7 @@ impl Nested {
         Self {
             frontends: engine.frontends.clone(),
             context,
-            trust: frontends::trust(engine, options),
+            trust: frontends::trust(engine, options.frontend_policy),
             limits: frontends::limits(&options.limits),
             cancel: cancel.clone(),
             left: DEEPEST,
