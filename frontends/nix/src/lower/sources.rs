@@ -19,11 +19,13 @@ impl Lowering<'_> {
             let Item::Source(source) = self.store.item(path)? else {
                 continue;
             };
+            self.current = Some(path.clone());
             let tree = match &source.origin {
                 Origin::Local(local) => self.local(path, local)?,
                 Origin::Git(git) => self.git(path, git),
                 Origin::Http(http) if http.unpack => {
-                    archives.push((path.clone(), self.unpacked(path, http)));
+                    let tree = self.placed(path, self.unpacked(path, http));
+                    archives.push((path.clone(), tree));
                     continue;
                 }
                 Origin::Http(http) => self.download(path, http),
@@ -31,7 +33,9 @@ impl Lowering<'_> {
             self.insert(path, tree);
         }
         let trees: Vec<(StorePath, State)> = archives;
+        self.current = trees.first().map(|(path, _)| path.clone());
         for ((path, tree), reference) in trees.iter().zip(self.solve(&trees)?) {
+            self.current = Some(path.clone());
             let top = single_directory(reference.as_ref(), path)?;
             let from = format!("/{top}");
             let changes = self
@@ -149,7 +153,7 @@ impl Lowering<'_> {
     }
 
     /// Gets everything among some paths whose hash nobody else looks at, and compares.
-    pub(super) fn verify(&self, paths: &[StorePath]) -> Result<(), LowerError> {
+    pub(super) fn verify(&mut self, paths: &[StorePath]) -> Result<(), LowerError> {
         let mut expected = Vec::new();
         let mut trees = Vec::new();
         for path in paths {
@@ -169,7 +173,11 @@ impl Lowering<'_> {
             expected.push(known);
             trees.push((path.clone(), self.tree(path)?));
         }
+        if let Some((first, _)) = trees.first() {
+            self.current = Some(first.clone());
+        }
         for (((path, _), (hash, mode)), reference) in trees.iter().zip(expected).zip(self.solve(&trees)?) {
+            self.current = Some(path.clone());
             let found = found(reference.as_ref(), path, hash.algorithm, mode)?;
             if found != hash {
                 return Err(LowerError::Mismatch {

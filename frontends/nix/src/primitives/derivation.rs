@@ -65,7 +65,8 @@ async fn define(vm: &Vm, attrs: &Attrs, name: &str) -> Result<Value, Error> {
         };
         if is_there {
             let error = wrong(&format!("derivations have no '{attribute}' here"));
-            return Err(error.help(reason));
+            let span = attrs.get(vm.symbol(attribute)).and_then(|attr| attr.span);
+            return Err(error.help(reason).at(span));
         }
     }
     let ignores_nulls = flag(vm, attrs, "__ignoreNulls").await?;

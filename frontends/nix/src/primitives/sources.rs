@@ -83,7 +83,7 @@ fn add_local(vm: &Vm, name: String, local: Local) -> Result<Value, Error> {
         origin: Origin::Local(local),
         expected: None,
     };
-    Ok(Builds::of(vm).add(path, Item::Source(source)))
+    Ok(Builds::of(vm).add(vm, path, Item::Source(source)))
 }
 
 async fn local(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
@@ -183,7 +183,7 @@ async fn path(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
         origin: Origin::Local(local),
         expected: Some((hash, mode)),
     };
-    Ok(Builds::of(&vm).add(path, Item::Source(source)))
+    Ok(Builds::of(&vm).add(&vm, path, Item::Source(source)))
 }
 
 /// What a filter leaves out below a path, as patterns.
@@ -264,7 +264,7 @@ async fn fetch(vm: Vm, args: Vec<Value>, who: &'static str) -> Result<Value, Err
         origin: Origin::Http(http),
         expected,
     };
-    Ok(Builds::of(&vm).add(path, Item::Source(source)))
+    Ok(Builds::of(&vm).add(&vm, path, Item::Source(source)))
 }
 
 /// The hash that a set names, in one of nixpkgs' ways.
@@ -313,7 +313,7 @@ async fn fetch_git(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
         origin: Origin::Git(git),
         expected: None,
     };
-    let out = Builds::of(&vm).add(path, Item::Source(source));
+    let out = Builds::of(&vm).add(&vm, path, Item::Source(source));
     let mut attrs = vec![("outPath", out), ("submodules", Value::Bool(submodules))];
     if let Some(rev) = rev {
         let short: String = rev.chars().take(7).collect();
