@@ -100,6 +100,7 @@ impl<'a> Lowering<'a> {
     pub fn add(&mut self, paths: &[StorePath]) -> Result<(), LowerError> {
         let order = self.store.order(paths)?;
         let order: Vec<StorePath> = order.into_iter().filter(|path| !self.is_known(path)).collect();
+        self.refuse_weak(&order)?;
         self.resolve_all(&order)?;
         self.add_sources(&order)?;
         for path in &order {

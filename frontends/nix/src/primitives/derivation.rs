@@ -168,9 +168,8 @@ async fn fixed(vm: &Vm, attrs: &Attrs, outputs: &[String]) -> Result<Option<Fixe
     let algorithm = optional_text(vm, attrs, "outputHashAlgo")
         .await?
         .filter(|name| !name.is_empty());
-    let algorithm = algorithm.map(|name| Algorithm::find(&name)).transpose();
-    let algorithm = algorithm.map_err(|error| refused(&error))?;
-    let hash = Hash::parse(&hash, algorithm).map_err(|error| refused(&error))?;
+    let algorithm = algorithm.map(|name| Algorithm::find(&name)).transpose()?;
+    let hash = Hash::parse(&hash, algorithm)?;
     let mode = match optional_text(vm, attrs, "outputHashMode").await?.as_deref() {
         None | Some("flat") => HashMode::Flat,
         Some("recursive" | "nar") => HashMode::Recursive,
