@@ -5,9 +5,12 @@ mod add;
 mod config;
 mod copy;
 mod engine;
+mod graph;
 mod ignore;
+mod named;
 mod run;
 mod saved;
+mod unit;
 
 use lapstrake_tests::Place;
 
