@@ -2,6 +2,7 @@
 //! real BuildKit beside.
 
 mod add;
+mod arguments;
 mod config;
 mod copy;
 mod engine;
