@@ -28,6 +28,7 @@ mod limits;
 mod llb;
 mod mockerfile;
 mod mockerfile_layers;
+mod mockerfile_packages;
 
 mod mounts;
 mod network;
