@@ -29,7 +29,6 @@ mod llb;
 mod mockerfile;
 mod mockerfile_layers;
 mod mockerfile_packages;
-
 mod mounts;
 mod network;
 mod nix;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use lapstrake_tests::packages::{Packages, debian_context};
+use lapstrake_tests::packages::{Packages, can_reach_debian, debian_context};
 use lapstrake_tests::{Place, base, can_run_containers, has_users, skip};
 
 /// The repositories are served on this machine's loopback.
@@ -142,5 +142,74 @@ fn dnf_installs_what_a_repositorys_own_key_signs() {
             "Mockerfile.yaml:6",
         ],
     );
+    place.assert_clean();
+}
+
+/// Copies a folder of files and folders.
+fn copy(from: &Path, place: &Place, to: &str) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), place, &format!("{to}{name}/"));
+        } else {
+            place.file(format!("{to}{name}"), std::fs::read(entry.path()).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_example_and_a_package_of_debian() {
+    if !can_run_containers() || !has_users() {
+        skip!("apt needs containers with several users");
+    }
+    let Some(debian) = base::debian_with_gcc() else {
+        skip!("there is no Debian with a compiler: mmdebstrap and root make one");
+    };
+    if !can_reach_debian() {
+        skip!("deb.debian.org cannot be reached");
+    }
+    let place = Place::new();
+    copy(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/mockerfile"),
+        &place,
+        "",
+    );
+    let context = debian_context(debian);
+    let app = place.path("layout");
+    let output = format!("type=oci,tar=false,dest={}", app.display());
+    let mockerfile = ["-f", "context/Mockerfile.yaml", "--build-context", &context];
+    // Not `Place::build`: a context `base` would stand before the file's image of that name.
+    let plain = ["build", "context", "--progress", "plain"];
+    let ran = place
+        .run([&plain, &mockerfile[..], &["-t", "app", "-o", &output]].concat())
+        .ok();
+    // What it names is up to date, so that nothing but the program is new.
+    assert!(
+        ran.stderr.contains("[compiler] install packages gcc libc6-dev"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stderr.contains("warning["), "{}", ran.stderr);
+
+    // A container of it says what its settings are.
+    place.dockerfile("FROM app\nRUN [\"hello\"]\n");
+    let app = format!("app=oci-layout://{}:latest", app.display());
+    let ran = place
+        .build(&["-f", "context/Dockerfile", "--build-context", &app])
+        .ok();
+    assert!(ran.stderr.contains("Good morning, Lapstrake"), "{}", ran.stderr);
+
+    // The older form, and a package that the base has not.
+    place.file(
+        "Mockerfile.yaml",
+        "apiVersion: v1alpha1\nimages:\n- from: debian:12\n  package: {install: [hello]}\n  workdir: /found\n  steps:\n\
+         \x20 - hello > said\n  - find /var/cache/apt /var/lib/apt/lists -type f ! -name lock > left\n\
+         \x20 output: [/found, /usr/bin/hello]\n",
+    );
+    let (out, _) = place.build_local(&mockerfile);
+    assert_eq!(text(out.join("found/said")), "Hello, world!\n");
+    assert_eq!(text(out.join("found/left")), "");
+    assert!(out.join("usr/bin/hello").is_file());
     place.assert_clean();
 }
