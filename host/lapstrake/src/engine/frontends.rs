@@ -15,7 +15,7 @@ use crate::error::{Error, FrontendFailure};
 use crate::lock::Lock;
 use crate::options::{BuildFile, CompileOptions, Context, FrontendLimits, LockUse, NamedSource};
 use crate::platform;
-use crate::trust::{FrontendPolicy, Trust, TrustError};
+use crate::trust::{Asked, FrontendPolicy, Trust, TrustError};
 
 use super::build::Build;
 use super::build_file::{self, DEFAULT_NAME, Loaded};
@@ -154,9 +154,13 @@ fn trusted(
             reference: reference.to_owned(),
         }));
     }
-    trust
-        .before(reference, &found, locked.is_some())
-        .map_err(distrusted)?;
+    let asked = Asked {
+        reference,
+        place: &found,
+        pinned: locked.is_some(),
+        by_person: names::said(options).is_some(),
+    };
+    trust.before(asked).map_err(distrusted)?;
     if let (FrontendPlace::Registry(name), Some(manifest)) =
         (&mut found, locked.and_then(|locked| locked.manifest.as_ref()))
         && !name.contains('@')
