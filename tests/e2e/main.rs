@@ -27,6 +27,8 @@ mod languages;
 mod limits;
 mod llb;
 mod mockerfile;
+mod mockerfile_layers;
+mod mockerfile_packages;
 mod mounts;
 mod network;
 mod nix;
