@@ -28,6 +28,8 @@ mod limits;
 mod llb;
 mod lsp;
 mod mockerfile;
+mod mockerfile_layers;
+mod mockerfile_packages;
 mod mounts;
 mod network;
 mod nix;

@@ -294,7 +294,10 @@ fn llb(words: LlbWords, place: &Place) -> Result<(), Failure> {
         GraphFormat::Text => lapstrake_llb::print::text(&compiled.definition, &roots).into_bytes(),
         GraphFormat::Json => lapstrake_llb::print::json(&compiled.definition, &roots).into_bytes(),
         GraphFormat::Dot => lapstrake_llb::print::dot(&compiled.definition, &roots).into_bytes(),
-        GraphFormat::Pb => compiled.definition.to_pb(&roots),
+        GraphFormat::Pb => {
+            let (definition, roots) = compiled.definition.in_walk_order(&roots);
+            definition.to_pb(&roots)
+        }
     };
     std::io::stdout().write_all(&text)?;
     Ok(())

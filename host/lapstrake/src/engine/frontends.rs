@@ -152,11 +152,12 @@ pub(super) fn find(
     let line = &named.line;
     for link in std::iter::once(line).chain(&line.then) {
         let place = (named.by == NamedBy::BuildFile).then(|| (file.clone(), link.range));
-        let found = resolve(&link.reference, named.speaker(options)).map_err(|source| Error::Resolve {
+        let reference = names::stand_in(options, &link.reference).unwrap_or(&link.reference);
+        let found = resolve(reference, named.speaker(options)).map_err(|source| Error::Resolve {
             place: place.clone().map(Box::new),
             source,
         })?;
-        let what = (link.reference.as_str(), found, &place);
+        let what = (reference, found, &place);
         let one = trusted(engine, build, options, lock.as_deref(), what)?;
         links.push(Link {
             frontend: Arc::clone(&one.frontend),

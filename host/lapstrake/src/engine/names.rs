@@ -7,7 +7,7 @@ use lapstrake_frontend::{Cancel, Frontend, FrontendPlace, FrontendSource, Limits
 
 use super::Engine;
 use super::build_file::DEFAULT_NAME;
-use crate::options::{CompileOptions, Context};
+use crate::options::{CompileOptions, Context, NamedSource};
 
 /// The name of a build file that is there: one that the built-in frontend of the command line declares, else the usual
 /// one, else one that any built-in frontend declares. None: there is none.
@@ -50,6 +50,18 @@ pub(super) fn said(options: &CompileOptions) -> Option<String> {
         Some(value.clone()).filter(|value| !value.is_empty())
     };
     options.frontend.clone().or_else(build_arg)
+}
+
+/// The image that the command line gives in place of a frontend's: `--build-context REFERENCE=docker-image://…`.
+pub(super) fn stand_in<'a>(options: &'a CompileOptions, reference: &str) -> Option<&'a str> {
+    let short = |name: &str| name.strip_prefix("docker.io/").unwrap_or(name).to_owned();
+    options
+        .named_contexts
+        .iter()
+        .find_map(|(name, source)| match source {
+            NamedSource::Image(image) if short(name) == short(reference) => Some(image.as_str()),
+            _ => None,
+        })
 }
 
 /// The built-in frontend that a build file's name means.
