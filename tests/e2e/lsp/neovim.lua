@@ -47,15 +47,19 @@ local function script()
   await('no diagnostics', function() return #vim.diagnostic.get(0) == 0 end)
 
   out.hover = request('textDocument/hover', at(3, 1)).contents.value
-  out.variable = request('textDocument/hover', at(3, 13)).contents.value
+  out.variable = request('textDocument/hover', at(3, 18)).contents.value
 
   vim.api.nvim_buf_set_lines(0, -1, -1, false, { 'WOR' })
-  local found = request('textDocument/completion', at(4, 3))
+  -- Behind the last character, where only somebody who writes can be.
+  local here = at(4, 2)
+  here.position.character = 3
+  local found = request('textDocument/completion', here)
   out.completions = vim.lsp.util.text_document_completion_list_to_complete_items(found, 'WOR')
   local first = found.items and found.items[1] or found[1]
   vim.lsp.util.apply_text_edits({ first.textEdit }, 0, 'utf-16')
   out.taken = vim.api.nvim_buf_get_lines(0, 3, 4, false)[1]
 
+  vim.api.nvim_buf_set_lines(0, 3, 4, false, { 'WORKDIR /x' })
   local symbols = request('textDocument/documentSymbol', { textDocument = vim.lsp.util.make_text_document_params() })
   out.symbols = {}
   for _, item in ipairs(vim.lsp.util.symbols_to_items(symbols, 0)) do
