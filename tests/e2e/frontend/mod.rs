@@ -1,6 +1,7 @@
 //! Frontends of one's own: sharing them, trusting them, and writing them.
 
 mod lock;
+mod nested_lock;
 mod policy;
 mod share;
 mod trust;

@@ -12,15 +12,14 @@ use lapstrake_llb::{Digest, OciLayoutSource, SourceFile, SourceRange, Timestamp}
 use lapstrake_store::Store;
 
 use crate::error::{Error, FrontendFailure};
-use crate::lock::Lock;
-use crate::options::{BuildFile, CompileOptions, Context, FrontendLimits, LockUse, NamedSource};
+use crate::options::{BuildFile, CompileOptions, Context, FrontendLimits, NamedSource};
 use crate::platform;
 use crate::trust::{FrontendPolicy, Trust, TrustError};
 
 use super::build::Build;
 use super::build_file::{self, DEFAULT_NAME, Loaded};
 use super::gateway::Failures;
-use super::{Engine, arguments, components, lock, names, remote};
+use super::{Engine, arguments, components, names, remote};
 
 /// The frontend of a build file without a syntax line.
 pub(super) const DEFAULT_FRONTEND: &str = "docker/dockerfile:1";
@@ -36,8 +35,6 @@ pub(super) struct Prepared {
     pub(super) limits: Limits,
     /// The components, in the order in which they are named.
     pub(super) taken: Vec<Taken>,
-    /// What the build takes from elsewhere.
-    pub(super) lock: Option<Arc<Lock>>,
     /// Where the build file names the frontend.
     pub(super) place: Option<(SourceFile, SourceRange)>,
 }
@@ -96,7 +93,6 @@ pub(super) fn prepare(
     } else {
         Speaker::BuildFile(context)
     };
-    let lock = lock::read(options)?;
     let (mut links, mut taken) = (Vec::new(), Vec::new());
     for link in std::iter::once(&line).chain(&line.then) {
         let place = is_written.then(|| (loaded.file.clone(), link.range));
@@ -105,7 +101,7 @@ pub(super) fn prepare(
             source,
         })?;
         let what = (link.reference.as_str(), found, &place);
-        let one = trusted(engine, build, options, lock.as_deref(), what)?;
+        let one = trusted(engine, build, options, what)?;
         links.push(Link {
             frontend: Arc::clone(&one.frontend),
             arguments: link.arguments.clone(),
@@ -128,7 +124,6 @@ pub(super) fn prepare(
         request,
         limits,
         taken,
-        lock,
         place,
     })
 }
@@ -138,7 +133,6 @@ fn trusted(
     engine: &Engine,
     build: &Build,
     options: &CompileOptions,
-    lock: Option<&Lock>,
     (reference, mut found, place): (&str, FrontendPlace, &components::Place),
 ) -> Result<Taken, Error> {
     let trust = trust(engine, options.frontend_policy);
@@ -147,8 +141,8 @@ fn trusted(
         source,
     };
     let is_built_in = matches!(&found, FrontendPlace::Here(FrontendSource::BuiltIn(_)));
-    let strict = options.lock == LockUse::Required;
-    let locked = lock.and_then(|lock| lock.frontend(reference));
+    let strict = build.pins.is_whole();
+    let locked = build.pins.lock().and_then(|lock| lock.frontend(reference));
     if strict && locked.is_none() {
         return Err(distrusted(TrustError::NotInLock {
             reference: reference.to_owned(),
@@ -167,14 +161,9 @@ fn trusted(
     let got = components::find(engine, build, options.offline, reference, found, place)?;
     got.signed.map_err(distrusted)?;
     let frontend = load(engine, &got.source, reference, place.clone())?;
-    let must = strict || (trust.policy == FrontendPolicy::Locked && !is_built_in);
-    if let Some(locked) = locked.filter(|locked| must && locked.digest != frontend.digest().to_string()) {
-        return Err(distrusted(TrustError::OtherThanLocked {
-            reference: reference.to_owned(),
-            found: frontend.digest(),
-            locked: locked.digest.clone(),
-        }));
-    }
+    trust
+        .same(locked, frontend.digest(), (reference, is_built_in, strict))
+        .map_err(distrusted)?;
     Ok(Taken {
         reference: reference.to_owned(),
         manifest: got.component.map(|component| component.manifest),
