@@ -2,6 +2,7 @@
 
 mod lock;
 mod nested_lock;
+mod peers;
 mod policy;
 mod share;
 mod trust;
