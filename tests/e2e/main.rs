@@ -15,6 +15,7 @@ mod dockerfile;
 mod files;
 mod filesystem;
 mod frontend;
+mod gateway;
 mod git;
 mod git_addresses;
 mod history;

@@ -1,6 +1,8 @@
 //! Frontends of one's own: sharing them, trusting them, and writing them.
 
 mod lock;
+mod nested_lock;
+mod peers;
 mod policy;
 mod share;
 mod trust;
