@@ -9,7 +9,7 @@ use crate::findings::{Findings, Span, did_you_mean};
 use crate::model::{Image, Manager, Mockerfile, Package, Text, Version};
 
 /// The checks by their names.
-pub const RULES: [&str; 7] = [
+pub const RULES: [&str; 8] = [
     MISSING_CHECKSUM,
     UNPINNED_BASE,
     FROM_NAMES_IMAGE,
@@ -17,6 +17,7 @@ pub const RULES: [&str; 7] = [
     DUPLICATE_PACKAGE,
     PACKAGES_IN_STEPS,
     SECRETS_IN_ENV,
+    UNUSED_KEY,
 ];
 
 const MISSING_CHECKSUM: &str = "MissingChecksum";
@@ -26,6 +27,7 @@ const UNSORTED_PACKAGES: &str = "UnsortedPackages";
 const DUPLICATE_PACKAGE: &str = "DuplicatePackage";
 const PACKAGES_IN_STEPS: &str = "PackagesInSteps";
 const SECRETS_IN_ENV: &str = "SecretsInEnv";
+const UNUSED_KEY: &str = "UnusedKey";
 
 /// Runs all checks.
 pub fn run(file: &Mockerfile, request: &Request, findings: &mut Findings) {
@@ -100,6 +102,17 @@ fn checksums(file: &Mockerfile, image: &Image, findings: &mut Findings) {
 }
 
 fn packages(package: &Package, findings: &mut Findings) {
+    let is_apt = package.manager.is_none_or(|manager| manager.0 == Manager::Apt);
+    let is_unused = is_apt && package.repo.is_empty() && !findings.has_errors_in(&package.span);
+    if let Some(key) = package.gpg.first().filter(|_| is_unused) {
+        findings
+            .warning(
+                UNUSED_KEY,
+                &key.src.span,
+                "there is no repository that the key is for",
+            )
+            .help("list the repository under `repo`: what is in the base keeps its own keys");
+    }
     let names: Vec<&Text> = package.install.iter().collect();
     if let Some(pair) = names.windows(2).find(|pair| pair[0].text > pair[1].text) {
         let message = format!("`{}` stands after `{}`", pair[1].text, pair[0].text);
