@@ -1,6 +1,7 @@
 //! The checks: what builds, but is doubtful. `# check=skip=NAME,...` at the top of a file leaves some of them out, `skip=all`
 //! all, and `error=true` makes errors of them. Knows nothing of the graph.
 
+use lapstrake_sdk::is_secret_name;
 use lapstrake_sdk::options::parse_bool;
 use lapstrake_sdk::types::{Request, Severity};
 
@@ -161,20 +162,8 @@ fn steps(image: &Image, findings: &mut Findings) {
 }
 
 fn environment(image: &Image, findings: &mut Findings) {
-    const WORDS: [&str; 9] = [
-        "apikey",
-        "auth",
-        "credential",
-        "credentials",
-        "key",
-        "password",
-        "pword",
-        "secret",
-        "token",
-    ];
     for (name, _) in image.env.iter().flat_map(|env| &env.pairs) {
-        let lower = name.to_ascii_lowercase();
-        if lower.split('_').any(|part| WORDS.contains(&part)) && !lower.contains("public") {
+        if is_secret_name(name) {
             let message = format!("the value of `{}` can be read in the image", name.text);
             findings
                 .warning(SECRETS_IN_ENV, &name.span, message)
