@@ -26,6 +26,7 @@ mod keys;
 mod languages;
 mod limits;
 mod llb;
+mod lsp;
 mod mockerfile;
 mod mockerfile_layers;
 mod mockerfile_packages;
