@@ -9,6 +9,7 @@ use std::{env, fs, io};
 /// Folders of an SDK that no project needs.
 const LEFT_OUT: &[&str] = &[
     "template",
+    "test",
     "tests",
     "target",
     "node_modules",
