@@ -4,6 +4,16 @@
 //! tests run. Knows nothing of any build language.
 #![warn(missing_docs)]
 
+#[cfg(any(
+    test,
+    all(
+        feature = "allocator",
+        target_family = "wasm",
+        target_os = "unknown",
+        not(target_feature = "atomics")
+    )
+))]
+mod allocator;
 #[doc(hidden)]
 pub mod bindings;
 pub mod calls;
