@@ -36,6 +36,8 @@ mod network;
 mod nix;
 mod nix_example;
 mod nix_language;
+mod nix_options;
+mod nix_sources;
 mod outputs;
 mod progress;
 mod random;

@@ -189,9 +189,7 @@ impl Lowering<'_> {
         let mut run = shell.state.shell(format!("set -e\n{script}")).with(|op| {
             op.cwd = LAYER.to_owned();
             op.env = vec![KeyValue::new("PATH", search_path(&shell.config))];
-            if !image.network {
-                op.network = NetworkMode::NoNetwork;
-            }
+            self.surroundings(op, image.network);
             for mount in &mut op.mounts {
                 if let MountKind::Bind(bind) = &mut mount.kind {
                     bind.output = false;
@@ -203,6 +201,7 @@ impl Lowering<'_> {
             run = run.mount_kind("/nix/store", MountKind::Bind(self.script_inputs(image)?));
         }
         let tree = run.done().mounted(LAYER);
+        let tree = tree.map(|tree| self.uncached(self.limited(tree), &image.name));
         Ok(tree.map(|tree| tree.name(format!("[{}] extraCommands", image.name))))
     }
 
@@ -213,8 +212,9 @@ impl Lowering<'_> {
         for path in self.store.closure(&image.script_references)? {
             trees.push(self.tree(&path)?);
         }
+        let inputs = self.graph.merge(&trees);
         Ok(BindMount {
-            input: self.graph.merge(&trees).edge(),
+            input: inputs.name(format!("[{}] inputs", image.name)).edge(),
             selector: "/nix/store".to_owned(),
             read_only: true,
             ..BindMount::default()
@@ -240,11 +240,10 @@ impl Lowering<'_> {
                 if !op.env.iter().any(|pair| pair.key == "PATH") {
                     op.env.push(KeyValue::new("PATH", DEFAULT_PATH));
                 }
-                if !image.network {
-                    op.network = NetworkMode::NoNetwork;
-                }
+                self.surroundings(op, image.network);
             });
-        Ok(run.root().name(format!("[{}] runAsRoot", image.name)))
+        let state = self.uncached(self.limited(run.root()), &image.name);
+        Ok(state.name(format!("[{}] runAsRoot", image.name)))
     }
 }
 
