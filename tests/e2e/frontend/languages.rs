@@ -68,18 +68,6 @@ fn loops(place: &Place, language: &str, source: &str, tools: &Path) {
         ran.stdout,
         "ok       hello\nok       mistake\n2 cases, all good\n"
     );
-    let inspected = run(&first, &["frontend", "inspect", "build/mine.wasm"])
-        .ok()
-        .stdout;
-    let imports = inspected
-        .lines()
-        .skip_while(|line| !line.starts_with("imports"))
-        .take_while(|line| !line.starts_with("exports"));
-    assert!(
-        imports.clone().all(|line| line.contains(" lapstrake:frontend/")) && imports.count() > 0,
-        "{inspected}"
-    );
-
     let second = project(place, "second/deeper", language);
     run(&second, &["frontend", "build"]).ok();
     let bytes = |project: &Path| fs::read(project.join("build/mine.wasm")).unwrap();
@@ -90,14 +78,6 @@ fn loops(place: &Place, language: &str, source: &str, tools: &Path) {
 
     let path = second.join(source);
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, text.replace("/hello.txt", "/motd")).unwrap();
-    let ran = run(&second, &["frontend", "test", "hello"]);
-    assert_eq!(ran.code, 1, "{}", ran.stderr);
-    assert!(ran.stdout.contains("FAILED   hello"), "{}", ran.stdout);
-    run(&second, &["frontend", "test", "--bless"]).ok();
-    let graph = fs::read_to_string(second.join("cases/hello/graph.txt")).unwrap();
-    assert!(graph.contains("mkfile /motd"), "{graph}");
-
     fs::write(&path, format!("{text}\nno_such_name!\n")).unwrap();
     run(&second, &["frontend", "build"]).fails(1, &[source, "failed: exit status"]);
 }
@@ -146,12 +126,61 @@ fn every_call_of_the_host_works_in_go(place: &Place, tools: &Path) {
     );
 }
 
+/// Its tests, and that the template and the example are as `go vet` wants them.
+#[test]
+fn a_project_in_go_has_an_sdk_that_passes_its_own_tests() {
+    let Some(tools) = tools("go") else {
+        skip!("Go is not there: run sdk/tools.sh");
+    };
+    let place = Place::new();
+    let go = |folder: &str, words: &[&str]| {
+        let mut command = Command::new(tools.join("go"));
+        let sealed = author(&place, &root().join(folder), &tools);
+        let environment = sealed.get_envs().filter_map(|(key, value)| Some((key, value?)));
+        command
+            .env_clear()
+            .envs(environment)
+            .current_dir(root().join(folder));
+        Ran::of(command.args(words).output().unwrap()).ok()
+    };
+    let tested = go("sdk/go", &["test", "./..."]).stdout;
+    assert!(tested.starts_with("ok "), "{tested}");
+    go("sdk/go", &["vet", ".", "./template", "./internal/contract"]);
+    go("examples/frontends/go", &["vet", "."]);
+}
+
 #[test]
 fn a_project_in_c_goes_from_new_to_cases_that_pass() {
     let Some(tools) = tools("python-zig") else {
         skip!("zig is not there: run sdk/tools.sh");
     };
-    loops(&Place::new(), "c", "frontend.c", &tools);
+    let place = Place::new();
+    loops(&place, "c", "frontend.c", &tools);
+    a_changed_language_is_seen_by_its_cases(&place, &tools);
+}
+
+/// In C, as its components are compiled in no time.
+fn a_changed_language_is_seen_by_its_cases(place: &Place, tools: &Path) {
+    let project = place.path("first/mine");
+    let run = |words: &[&str]| Ran::of(author(place, &project, tools).args(words).output().unwrap());
+    let inspected = run(&["frontend", "inspect", "build/mine.wasm"]).ok().stdout;
+    let imports = inspected
+        .lines()
+        .skip_while(|line| !line.starts_with("imports"))
+        .take_while(|line| !line.starts_with("exports"));
+    assert!(
+        imports.clone().count() > 0 && imports.clone().all(|line| line.contains(" lapstrake:frontend/")),
+        "{inspected}"
+    );
+    let path = project.join("frontend.c");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("/hello.txt", "/motd")).unwrap();
+    let ran = run(&["frontend", "test", "hello"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stdout.contains("FAILED   hello"), "{}", ran.stdout);
+    run(&["frontend", "test", "--bless"]).ok();
+    let graph = fs::read_to_string(project.join("cases/hello/graph.txt")).unwrap();
+    assert!(graph.contains("mkfile /motd"), "{graph}");
 }
 
 #[test]
