@@ -35,6 +35,7 @@ mod mounts;
 mod network;
 mod nix;
 mod nix_example;
+mod nix_images;
 mod nix_language;
 mod nix_options;
 mod nix_sources;

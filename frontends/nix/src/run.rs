@@ -139,7 +139,12 @@ impl<'a> Run<'a> {
                 .is_some_and(|source| !source.name.starts_with('<'))
         });
         let found = own.flat_map(|file| lint::warnings(sources, file));
-        found.chain(self.arguments.unused(self.vm())).collect()
+        let noted = Builds::of(self.vm()).warnings();
+        let noted = noted.iter().map(|warning| report::warning(warning, sources));
+        found
+            .chain(noted)
+            .chain(self.arguments.unused(self.vm()))
+            .collect()
     }
 
     fn lower(&self, graph: &Graph) -> Result<BuiltImage, BuildError> {

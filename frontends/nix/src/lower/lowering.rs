@@ -125,9 +125,8 @@ impl<'a> Lowering<'a> {
                 let tree = self.join(path, paths)?;
                 self.insert(path, tree);
             }
-            Item::Image(image) => {
-                let mut root = self.image(image, &self.platform.clone())?;
-                root.state = self.placed(path, root.state);
+            Item::Image(_) => {
+                let root = self.root(path, &self.platform.clone())?;
                 self.roots.insert(path.clone(), root);
             }
             Item::Built(image) => {
@@ -179,7 +178,9 @@ impl<'a> Lowering<'a> {
     /// The root directory that a path which was added is or holds, for a platform.
     pub(crate) fn root(&mut self, path: &StorePath, platform: &Platform) -> Result<Root, LowerError> {
         if let Item::Image(image) = self.store.item(path)? {
-            return self.image(image, platform);
+            let mut root = self.image(image, platform)?;
+            root.state = self.placed(path, root.state);
+            return Ok(root);
         }
         if let Some(root) = self.roots.get(path) {
             return Ok(root.clone());
