@@ -142,12 +142,12 @@ fn a_long_check_holds_nothing_up_and_ends_when_the_text_changes() {
     ];
     let mut client = Client::start(&place, &limits, json!({"target": "loop"}));
     client.open(&path, "dockerfile", OWN);
-    assert_eq!(client.at("textDocument/hover", &path, 0, 0), Value::Null);
+    assert!(client.at("textDocument/hover", &path, 0, 0).is_object());
     client.change(&path, 2, "FROM scratch\n");
     assert_eq!(codes(&client.diagnostics(&path, Some(2))), ["UnknownTarget"]);
     // And the end of the server ends one.
     client.change(&path, 3, OWN);
-    assert_eq!(client.at("textDocument/hover", &path, 0, 0), Value::Null);
+    assert!(client.at("textDocument/hover", &path, 0, 0).is_object());
     assert_eq!(client.end(), 0);
 }
 
