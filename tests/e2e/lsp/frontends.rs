@@ -126,6 +126,27 @@ fn completion_and_hover_are_those_of_the_frontend_that_the_file_names() {
 }
 
 #[test]
+fn a_component_that_was_made_anew_is_taken_when_something_is_saved() {
+    let Some(guest) = guests::built("guests/rust") else {
+        lapstrake_tests::skip!("guests are not built: run `make frontends`")
+    };
+    let place = Place::new();
+    place.file("own.wasm", std::fs::read(guest).unwrap());
+    let path = place.path("context/Dockerfile");
+    let mut client = Client::start(&place, &[], json!({"target": "good"}));
+    client.open(&path, "dockerfile", OWN);
+    assert_eq!(client.diagnostics(&path, Some(1)), [] as [Value; 0]);
+    place.file("own.wasm", "no component");
+    client.notify(
+        "textDocument/didSave",
+        json!({"textDocument": {"uri": uri(&path)}}),
+    );
+    let message = only(&client.diagnostics(&path, Some(1)), 0, 9, 19);
+    assert!(message.contains("not a WebAssembly component"), "{message}");
+    assert_eq!(client.end(), 0);
+}
+
+#[test]
 fn a_long_check_holds_nothing_up_and_ends_when_the_text_changes() {
     let Some(guest) = guests::built("guests/rust") else {
         lapstrake_tests::skip!("guests are not built: run `make frontends`")
