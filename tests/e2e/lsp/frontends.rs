@@ -86,16 +86,20 @@ fn a_frontend_that_cannot_be_had_or_may_not_run_is_told_at_the_syntax_line() {
     goes_on(&mut client, &place);
     assert_eq!(client.end(), 0);
 
-    // A workspace cannot allow what the command line does not.
-    let any = json!({"frontendPolicy": "any"});
-    let mut client = Client::start(&place, &["--frontend-policy", "embedded"], any);
-    client.open(&path, "dockerfile", OWN);
-    let message = only(&client.diagnostics(&path, Some(1)), 0, 9, 19);
-    assert!(
-        message.contains("the frontend policy is embedded") && message.contains("help:"),
-        "{message}"
-    );
-    assert_eq!(client.end(), 0);
+    // A workspace cannot allow what the command line or the configuration does not.
+    let refused = |arguments: &[&str]| {
+        let mut client = Client::start(&place, arguments, json!({"frontendPolicy": "any"}));
+        client.open(&path, "dockerfile", OWN);
+        let message = only(&client.diagnostics(&path, Some(1)), 0, 9, 19);
+        assert!(
+            message.contains("the frontend policy is embedded") && message.contains("help:"),
+            "{message}"
+        );
+        assert_eq!(client.end(), 0);
+    };
+    refused(&["--frontend-policy", "embedded"]);
+    place.config("[frontend]\npolicy = \"embedded\"\n");
+    refused(&[]);
 }
 
 #[test]

@@ -69,7 +69,10 @@ pub fn lsp(words: LspWords, place: &Place) -> Result<ExitCode, Failure> {
 }
 
 fn settings(words: LspWords, config: &Config) -> Result<Settings, Failure> {
-    let compile = compile(&words, config).map_err(|error| usage(&error))?;
+    let mut compile = compile(&words, config).map_err(|error| usage(&error))?;
+    // Said here, so that the editor's wishes cannot be looser than the configuration.
+    let trust = config.frontend.trust().map_err(|error| usage(&error))?;
+    compile.frontend_policy.get_or_insert(trust.policy);
     Ok(Settings {
         compile,
         context: words.context,
