@@ -34,10 +34,25 @@ impl Frontend for NixFrontend {
                     "max-steps",
                     "calls and promises after which an evaluation is given up",
                 ),
-                option("no-cache", "builders run though they ran before"),
+                option(
+                    "no-cache",
+                    "builders run though they ran before: all, or derivations and images of these names",
+                ),
                 option(
                     "image-resolve-mode",
                     "default, pull (always ask the registry) or local",
+                ),
+                option(
+                    "force-network-mode",
+                    "network of what has one: sandbox, host or none",
+                ),
+                option("add-hosts", "more lines of /etc/hosts: name=address,…"),
+                option("ulimit", "limits of commands: name=soft[:hard],…"),
+                option("shm-size", "size of /dev/shm, bytes"),
+                option("cgroup-parent", "control group of commands"),
+                option(
+                    "memory",
+                    "memory of commands, bytes; cpu-quota and the others likewise",
                 ),
             ],
             roles: Vec::new(),

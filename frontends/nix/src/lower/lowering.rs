@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use lapstrake_sdk::options::Options;
 use lapstrake_sdk::types::*;
 use lapstrake_sdk::{Graph, Host, State};
 
@@ -17,15 +18,6 @@ const STORE_TIME: i64 = 1;
 /// Permissions of everything in the store: Nix's 0444 and 0555.
 const STORE_MODE: &str = "a=rX";
 
-/// What the person said about all of a build.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
-    /// Builders run though they ran before.
-    pub no_cache: bool,
-    /// How images are looked up.
-    pub resolve_mode: ResolveMode,
-}
-
 /// A graph in the making, and what is in it already.
 pub struct Lowering<'a> {
     pub(super) store: &'a Store,
@@ -33,11 +25,14 @@ pub struct Lowering<'a> {
     pub(super) host: &'a dyn Host,
     /// What images are made for.
     pub(super) platform: Platform,
-    pub(super) options: Options,
+    /// What the person said about all of a build.
+    pub(super) options: &'a Options,
     trees: BTreeMap<StorePath, State>,
     roots: BTreeMap<StorePath, Root>,
     /// What is being lowered.
-    current: Option<StorePath>,
+    pub(super) current: Option<StorePath>,
+    /// Numbers of the evaluation's files in the graph.
+    files: Vec<u32>,
     /// Images of registries by reference and platform.
     images: BTreeMap<(String, String), ImageInfo>,
 }
@@ -58,7 +53,7 @@ impl<'a> Lowering<'a> {
         graph: &'a Graph,
         host: &'a dyn Host,
         platform: Platform,
-        options: Options,
+        options: &'a Options,
     ) -> Self {
         Self {
             store,
@@ -69,8 +64,16 @@ impl<'a> Lowering<'a> {
             trees: BTreeMap::new(),
             roots: BTreeMap::new(),
             current: None,
+            files: Vec::new(),
             images: BTreeMap::new(),
         }
+    }
+
+    /// Says which of the graph's files the evaluation's are: another platform may have read others.
+    #[must_use]
+    pub fn reading(mut self, files: Vec<u32>) -> Self {
+        self.files = files;
+        self
     }
 
     /// Where the build file defines what could not be lowered.
@@ -90,6 +93,7 @@ impl<'a> Lowering<'a> {
     pub fn add(&mut self, paths: &[StorePath]) -> Result<(), LowerError> {
         let order = self.store.order(paths)?;
         let order: Vec<StorePath> = order.into_iter().filter(|path| !self.is_known(path)).collect();
+        self.refuse_weak(&order)?;
         self.resolve_all(&order)?;
         self.add_sources(&order)?;
         for path in &order {
@@ -121,8 +125,8 @@ impl<'a> Lowering<'a> {
                 let tree = self.join(path, paths)?;
                 self.insert(path, tree);
             }
-            Item::Image(image) => {
-                let root = self.image(image, &self.platform.clone())?;
+            Item::Image(_) => {
+                let root = self.root(path, &self.platform.clone())?;
                 self.roots.insert(path.clone(), root);
             }
             Item::Built(image) => {
@@ -143,7 +147,10 @@ impl<'a> Lowering<'a> {
     /// Says where a path's vertex comes from.
     pub(super) fn placed(&self, path: &StorePath, tree: State) -> State {
         match self.store.place_of(path) {
-            Some(range) => tree.range(range),
+            Some(mut range) => {
+                range.file = self.files.get(range.file as usize).copied().unwrap_or(range.file);
+                tree.range(range)
+            }
             None => tree,
         }
     }
@@ -171,7 +178,9 @@ impl<'a> Lowering<'a> {
     /// The root directory that a path which was added is or holds, for a platform.
     pub(crate) fn root(&mut self, path: &StorePath, platform: &Platform) -> Result<Root, LowerError> {
         if let Item::Image(image) = self.store.item(path)? {
-            return self.image(image, platform);
+            let mut root = self.image(image, platform)?;
+            root.state = self.placed(path, root.state);
+            return Ok(root);
         }
         if let Some(root) = self.roots.get(path) {
             return Ok(root.clone());
@@ -249,7 +258,12 @@ impl<'a> Lowering<'a> {
             }
         }
         let platform = self.platform.clone();
-        self.resolve(&images, &platform)
+        let resolved = self.resolve(&images, &platform);
+        if let Err(LowerError::Image { reference, .. }) = &resolved {
+            let is_it = |path: &&StorePath| matches!(self.store.item(path), Ok(Item::Image(image)) if image.name == *reference);
+            self.current = paths.iter().find(is_it).cloned();
+        }
+        resolved
     }
 
     fn resolve(&mut self, images: &[&BaseImage], platform: &Platform) -> Result<(), LowerError> {

@@ -64,7 +64,7 @@ fn add(vm: &Vm, name: &str) -> Result<StorePath, Error> {
     let image = find(vm, name)?;
     let path = StorePath::described("image", name.as_bytes(), &plain_name(name));
     let path = path.map_err(|error| refused(&error))?;
-    Builds::of(vm).add(path.clone(), Item::Image(image));
+    Builds::of(vm).add(vm, path.clone(), Item::Image(image));
     Ok(path)
 }
 
@@ -101,7 +101,7 @@ async fn build_image(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
     if let Some(range) = place(&vm, &attrs).and_then(|span| vm.sources().range(span)) {
         builds.store_mut().place(&path, range);
     }
-    Ok(builds.add(path, Item::Built(Box::new(definition))))
+    Ok(builds.add(&vm, path, Item::Built(Box::new(definition))))
 }
 
 /// The definition, and a text that is another one for another definition.
@@ -144,6 +144,11 @@ async fn describe(vm: &Vm, attrs: &Attrs, name: &str) -> Result<(ImageDefinition
         config,
         references,
         layers,
+        owner: (id(vm, attrs, "uid").await?, id(vm, attrs, "gid").await?),
+        has_store_paths: !matches!(
+            optional(vm, attrs, "includeStorePaths").await?,
+            Some(Value::Bool(false))
+        ),
         extra_commands,
         shell: image("image").await?,
         run_as_root,
@@ -153,6 +158,28 @@ async fn describe(vm: &Vm, attrs: &Attrs, name: &str) -> Result<(ImageDefinition
     // Everything in it has an order of its own, and nothing of the machine.
     let description = format!("{definition:?}");
     Ok((definition, description))
+}
+
+/// The number of a user or a group.
+async fn id(vm: &Vm, attrs: &Attrs, name: &str) -> Result<u32, Error> {
+    let Some(value) = optional(vm, attrs, name).await? else {
+        return Ok(0);
+    };
+    let number = value.to_int()?;
+    u32::try_from(number).map_err(|_| {
+        let error = Error::new(
+            ErrorKind::Build,
+            format!("{number} is not the number of a {}", of_id(name)),
+        );
+        error.help("they are from 0 to 4294967295")
+    })
+}
+
+fn of_id(name: &str) -> &'static str {
+    match name {
+        "uid" => "user",
+        _ => "group",
+    }
 }
 
 async fn script(vm: &Vm, attrs: &Attrs, name: &str, uses: &mut Uses) -> Result<Option<String>, Error> {

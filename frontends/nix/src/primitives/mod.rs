@@ -10,7 +10,9 @@
 pub mod builds;
 mod config;
 mod derivation;
+mod fetch;
 mod image;
+mod image_arguments;
 pub mod output;
 mod sources;
 mod text;
@@ -22,7 +24,9 @@ pub use builds::{Builds, Surroundings};
 /// The builtins of builds. They are in `builtins` and global as well.
 pub static BUILTINS: &[&[Builtin]] = &[
     derivation::BUILTINS,
+    fetch::BUILTINS,
     image::BUILTINS,
+    image_arguments::BUILTINS,
     sources::BUILTINS,
     text::BUILTINS,
 ];

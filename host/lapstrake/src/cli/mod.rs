@@ -11,6 +11,7 @@ mod history;
 mod interrupt;
 mod limits;
 mod lock;
+mod lsp;
 mod privilege;
 mod prune;
 mod recording;
@@ -119,6 +120,7 @@ fn run(words: Words) -> Result<ExitCode, Failure> {
     };
     match words.command {
         Command::Doctor(words) => return doctor::doctor(&words, &place),
+        Command::Lsp(words) => return lsp::lsp(*words, &place),
         Command::Build(words) => build(*words, &place),
         Command::Llb(words) => llb(*words, &place),
         Command::Du(words) => du::run(&words, &place),

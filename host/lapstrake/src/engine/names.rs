@@ -76,6 +76,19 @@ pub(super) fn frontend_of(engine: &Engine, path: &str) -> Option<&'static str> {
     found.next().map(|(name, _)| name)
 }
 
+/// Whether a name is a built-in frontend's own: one that it declares, or a pattern with such a name in it. Others are only
+/// names that its build files may have: of all files `*.nix` few are build files.
+pub(super) fn is_own(engine: &Engine, name: &str) -> bool {
+    built_in(engine).any(|(_, frontend)| own(&patterns(&frontend), name))
+}
+
+fn own(patterns: &[String], name: &str) -> bool {
+    let names: Vec<String> = plain(patterns.to_vec()).collect();
+    let is_own = |pattern: &&String| names.iter().any(|name| pattern.contains(name.as_str()));
+    let mut found = patterns.iter().filter(is_own);
+    found.any(|pattern| matches(pattern.as_bytes(), name.as_bytes()))
+}
+
 fn built_in(engine: &Engine) -> impl Iterator<Item = (&'static str, Frontend)> {
     lapstrake_frontend::built_in().iter().filter_map(|built_in| {
         let source = FrontendSource::BuiltIn(built_in.name.to_owned());
@@ -124,7 +137,15 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{matches, own};
+
+    #[test]
+    fn own_names_are_plain_or_have_a_plain_one_in_them() {
+        let of = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let (docker, nix) = (of(&["Dockerfile", "*.Dockerfile"]), of(&["default.nix", "*.nix"]));
+        assert!(own(&docker, "Dockerfile") && own(&docker, "web.Dockerfile") && own(&nix, "default.nix"));
+        assert!(!own(&nix, "lib.nix") && !own(&docker, "default.nix"));
+    }
 
     #[test]
     fn patterns_match_names() {
