@@ -62,7 +62,7 @@ impl Tests {
 }
 
 fn page() -> String {
-    fs::read_to_string(root().join("docs/dockerfile-conformance.md")).unwrap()
+    fs::read_to_string(root().join("docs/dockerfile-conformance.md")).expect("the page is there")
 }
 
 #[test]

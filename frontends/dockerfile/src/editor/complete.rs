@@ -241,23 +241,20 @@ fn arguments(list: &mut List<'_>, scope: &Scope, offset: usize, instruction: &st
             }
         }
         ("FROM", 1) => list.word(CompletionKind::Keyword, "AS", "names the stage"),
-        ("ARG", _) => {
-            if !scope.stages_before(offset).is_empty()
-                || scope.stages.iter().any(|one| one.span.start < offset)
-            {
-                for global in &scope.globals {
-                    let detail = definition(scope, global);
-                    list.add(
-                        CompletionKind::Variable,
-                        &global.name,
-                        global.name.clone(),
-                        &detail,
-                        global.description.clone(),
-                    );
-                }
-                for (name, detail) in words::PREDEFINED {
-                    list.word(CompletionKind::Variable, name, detail);
-                }
+        // In a stage: what it could take from outside.
+        ("ARG", _) if scope.stages.iter().any(|stage| stage.span.start < offset) => {
+            for global in &scope.globals {
+                let detail = definition(scope, global);
+                list.add(
+                    CompletionKind::Variable,
+                    &global.name,
+                    global.name.clone(),
+                    &detail,
+                    global.description.clone(),
+                );
+            }
+            for (name, detail) in words::PREDEFINED {
+                list.word(CompletionKind::Variable, name, detail);
             }
         }
         (_, 0) => list.values(instruction),

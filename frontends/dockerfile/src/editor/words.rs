@@ -13,421 +13,121 @@ pub struct Meaning {
     pub form: &'static str,
     /// What it does.
     pub text: &'static str,
-    /// The part of Docker's reference; empty: none of its own.
+    /// The part of Docker's reference.
     part: &'static str,
 }
 
 impl Meaning {
     /// The same as Markdown.
     pub fn markdown(&self) -> String {
-        let (form, text) = (self.form, self.text);
-        match self.part {
-            "" => format!("```dockerfile\n{form}\n```\n{text}"),
-            part => format!("```dockerfile\n{form}\n```\n{text}\n\n[Reference]({REFERENCE}{part})"),
-        }
+        let Self { form, text, part, .. } = self;
+        format!("```dockerfile\n{form}\n```\n{text}\n\n[Reference]({REFERENCE}{part})")
     }
 }
 
-const fn meaning(word: &'static str, form: &'static str, text: &'static str, part: &'static str) -> Meaning {
-    Meaning {
-        word,
-        form,
-        text,
-        part,
-    }
+macro_rules! meanings {
+    ($($word:literal $form:literal $text:literal $part:literal;)*) => {
+        &[$(Meaning { word: $word, form: $form, text: $text, part: $part }),*]
+    };
+}
+
+macro_rules! mount_keys {
+    ($($word:literal $form:literal $text:literal $part:literal [$($kind:literal),*];)*) => {
+        &[$((Meaning { word: $word, form: $form, text: $text, part: $part }, &[$($kind),*])),*]
+    };
 }
 
 /// All instructions.
-pub const INSTRUCTIONS: &[Meaning] = &[
-    meaning(
-        "ADD",
-        "ADD [FLAGS] SOURCE... DESTINATION",
-        "Adds files of the context, of an address or of a git repository. Archives of the context are unpacked.",
-        "add",
-    ),
-    meaning(
-        "ARG",
-        "ARG NAME[=DEFAULT]...",
-        "Declares variables that whoever builds may set with `--build-arg`. Before the first `FROM` they are for `FROM` lines; a stage that wants one declares it again.",
-        "arg",
-    ),
-    meaning(
-        "CMD",
-        "CMD [\"PROGRAM\", \"ARGUMENT\"...]",
-        "What a container runs when nothing else is said; the arguments of `ENTRYPOINT` where there is one. The last one of a stage counts.",
-        "cmd",
-    ),
-    meaning(
-        "COPY",
-        "COPY [FLAGS] SOURCE... DESTINATION",
-        "Copies files of the context, or of another stage or image with `--from`.",
-        "copy",
-    ),
-    meaning(
-        "ENTRYPOINT",
-        "ENTRYPOINT [\"PROGRAM\", \"ARGUMENT\"...]",
-        "The program that a container always runs.",
-        "entrypoint",
-    ),
-    meaning(
-        "ENV",
-        "ENV NAME=VALUE...",
-        "Sets environment variables, for the steps after it and for containers.",
-        "env",
-    ),
-    meaning(
-        "EXPOSE",
-        "EXPOSE PORT[/tcp|/udp]...",
-        "Says on which ports a container listens. Opens none.",
-        "expose",
-    ),
-    meaning(
-        "FROM",
-        "FROM [--platform=PLATFORM] IMAGE [AS NAME]",
-        "Begins a stage with an image, an earlier stage, or nothing (`scratch`).",
-        "from",
-    ),
-    meaning(
-        "HEALTHCHECK",
-        "HEALTHCHECK [FLAGS] CMD COMMAND",
-        "How a container is asked whether it still works; `NONE` asks no more.",
-        "healthcheck",
-    ),
-    meaning(
-        "LABEL",
-        "LABEL NAME=VALUE...",
-        "Adds labels to the image.",
-        "label",
-    ),
-    meaning(
-        "MAINTAINER",
-        "MAINTAINER NAME",
-        "Says who wrote it. Outdated: write `LABEL org.opencontainers.image.authors=NAME`.",
-        "maintainer-deprecated",
-    ),
-    meaning(
-        "ONBUILD",
-        "ONBUILD INSTRUCTION",
-        "An instruction for builds whose `FROM` is this image.",
-        "onbuild",
-    ),
-    meaning(
-        "RUN",
-        "RUN [FLAGS] COMMAND",
-        "Runs a command and keeps what it changes. `<<EOF` begins a script of several lines.",
-        "run",
-    ),
-    meaning(
-        "SHELL",
-        "SHELL [\"PROGRAM\", \"ARGUMENT\"...]",
-        "The shell of commands that are not written as a list.",
-        "shell",
-    ),
-    meaning(
-        "STOPSIGNAL",
-        "STOPSIGNAL SIGNAL",
-        "The signal that ends a container.",
-        "stopsignal",
-    ),
-    meaning(
-        "USER",
-        "USER NAME[:GROUP]",
-        "Who runs the commands after it, and containers.",
-        "user",
-    ),
-    meaning(
-        "VOLUME",
-        "VOLUME [\"PATH\"...]",
-        "Paths whose files are not the container's own.",
-        "volume",
-    ),
-    meaning(
-        "WORKDIR",
-        "WORKDIR PATH",
-        "The directory of the instructions after it, and of containers. It is made where it is not there.",
-        "workdir",
-    ),
-];
+pub const INSTRUCTIONS: &[Meaning] = meanings! {
+    "ADD" "ADD [FLAGS] SOURCE... DESTINATION" "Adds files of the context, of an address or of a git repository. Archives of the context are unpacked." "add";
+    "ARG" "ARG NAME[=DEFAULT]..." "Declares variables that whoever builds may set with `--build-arg`. Before the first `FROM` they are for `FROM` lines; a stage that wants one declares it again." "arg";
+    "CMD" "CMD [\"PROGRAM\", \"ARGUMENT\"...]" "What a container runs when nothing else is said; the arguments of `ENTRYPOINT` where there is one. The last one of a stage counts." "cmd";
+    "COPY" "COPY [FLAGS] SOURCE... DESTINATION" "Copies files of the context, or of another stage or image with `--from`." "copy";
+    "ENTRYPOINT" "ENTRYPOINT [\"PROGRAM\", \"ARGUMENT\"...]" "The program that a container always runs." "entrypoint";
+    "ENV" "ENV NAME=VALUE..." "Sets environment variables, for the steps after it and for containers." "env";
+    "EXPOSE" "EXPOSE PORT[/tcp|/udp]..." "Says on which ports a container listens. Opens none." "expose";
+    "FROM" "FROM [--platform=PLATFORM] IMAGE [AS NAME]" "Begins a stage with an image, an earlier stage, or nothing (`scratch`)." "from";
+    "HEALTHCHECK" "HEALTHCHECK [FLAGS] CMD COMMAND" "How a container is asked whether it still works; `NONE` asks no more." "healthcheck";
+    "LABEL" "LABEL NAME=VALUE..." "Adds labels to the image." "label";
+    "MAINTAINER" "MAINTAINER NAME" "Says who wrote it. Outdated: write `LABEL org.opencontainers.image.authors=NAME`." "maintainer-deprecated";
+    "ONBUILD" "ONBUILD INSTRUCTION" "An instruction for builds whose `FROM` is this image." "onbuild";
+    "RUN" "RUN [FLAGS] COMMAND" "Runs a command and keeps what it changes. `<<EOF` begins a script of several lines." "run";
+    "SHELL" "SHELL [\"PROGRAM\", \"ARGUMENT\"...]" "The shell of commands that are not written as a list." "shell";
+    "STOPSIGNAL" "STOPSIGNAL SIGNAL" "The signal that ends a container." "stopsignal";
+    "USER" "USER NAME[:GROUP]" "Who runs the commands after it, and containers." "user";
+    "VOLUME" "VOLUME [\"PATH\"...]" "Paths whose files are not the container's own." "volume";
+    "WORKDIR" "WORKDIR PATH" "The directory of the instructions after it, and of containers. It is made where it is not there." "workdir";
+};
 
 /// Flags by instruction.
 const FLAGS: &[(&str, &[Meaning])] = &[
     (
         "FROM",
-        &[meaning(
-            "platform",
-            "FROM --platform=OS/ARCHITECTURE",
-            "The platform of the image; `$BUILDPLATFORM` is that of the machine that builds.",
-            "from",
-        )],
+        meanings! {
+            "platform" "FROM --platform=OS/ARCHITECTURE" "The platform of the image; `$BUILDPLATFORM` is that of the machine that builds." "from";
+        },
     ),
     (
         "COPY",
-        &[
-            meaning(
-                "from",
-                "COPY --from=STAGE|IMAGE",
-                "Copies from a stage, an image or a named context instead of the context.",
-                "copy---from",
-            ),
-            CHOWN,
-            CHMOD,
-            LINK,
-            meaning(
-                "parents",
-                "COPY --parents",
-                "Keeps the directories that stand in the source's path.",
-                "copy---parents",
-            ),
-            EXCLUDE,
-        ],
+        meanings! {
+            "from" "COPY --from=STAGE|IMAGE" "Copies from a stage, an image or a named context instead of the context." "copy---from";
+            "chown" "--chown=USER[:GROUP]" "The owner of what is copied; names are looked up in the image." "copy---chown---chmod";
+            "chmod" "--chmod=MODE" "The mode of what is copied, in octal digits or as `u=rwX,go=rX`." "copy---chown---chmod";
+            "link" "--link" "Makes the copy independent of what is below it, so that a new base leaves it as it is." "copy---link";
+            "parents" "COPY --parents" "Keeps the directories that stand in the source's path." "copy---parents";
+            "exclude" "--exclude=PATTERN" "Leaves out what matches. May stand several times." "copy---exclude";
+        },
     ),
     (
         "ADD",
-        &[
-            CHOWN,
-            CHMOD,
-            LINK,
-            meaning(
-                "checksum",
-                "ADD --checksum=sha256:HEX",
-                "What the file of an address, or the commit of a repository, must be.",
-                "add---checksum",
-            ),
-            meaning(
-                "keep-git-dir",
-                "ADD --keep-git-dir=true",
-                "Keeps the `.git` of a repository.",
-                "add---keep-git-dir",
-            ),
-            meaning(
-                "unpack",
-                "ADD --unpack=true|false",
-                "Whether an archive is unpacked, wherever it comes from.",
-                "add---unpack",
-            ),
-            EXCLUDE,
-        ],
+        meanings! {
+            "chown" "--chown=USER[:GROUP]" "The owner of what is copied; names are looked up in the image." "copy---chown---chmod";
+            "chmod" "--chmod=MODE" "The mode of what is copied, in octal digits or as `u=rwX,go=rX`." "copy---chown---chmod";
+            "link" "--link" "Makes the copy independent of what is below it, so that a new base leaves it as it is." "copy---link";
+            "checksum" "ADD --checksum=sha256:HEX" "What the file of an address, or the commit of a repository, must be." "add---checksum";
+            "keep-git-dir" "ADD --keep-git-dir=true" "Keeps the `.git` of a repository." "add---keep-git-dir";
+            "unpack" "ADD --unpack=true|false" "Whether an archive is unpacked, wherever it comes from." "add---unpack";
+            "exclude" "--exclude=PATTERN" "Leaves out what matches. May stand several times." "copy---exclude";
+        },
     ),
     (
         "RUN",
-        &[
-            meaning(
-                "mount",
-                "RUN --mount=type=TYPE[,KEY=VALUE...]",
-                "Gives the command a tree, a cache, memory, a secret or an SSH agent, which are not in the result.",
-                "run---mount",
-            ),
-            meaning(
-                "network",
-                "RUN --network=default|none|host",
-                "The network of the command. `host` has to be allowed.",
-                "run---network",
-            ),
-            meaning(
-                "security",
-                "RUN --security=sandbox|insecure",
-                "Whether the command is in a sandbox. `insecure` has to be allowed.",
-                "run---security",
-            ),
-            meaning(
-                "device",
-                "RUN --device=NAME[,required]",
-                "A device of the Container Device Interface.",
-                "run---device",
-            ),
-        ],
+        meanings! {
+            "mount" "RUN --mount=type=TYPE[,KEY=VALUE...]" "Gives the command a tree, a cache, memory, a secret or an SSH agent, which are not in the result." "run---mount";
+            "network" "RUN --network=default|none|host" "The network of the command. `host` has to be allowed." "run---network";
+            "security" "RUN --security=sandbox|insecure" "Whether the command is in a sandbox. `insecure` has to be allowed." "run---security";
+            "device" "RUN --device=NAME[,required]" "A device of the Container Device Interface." "run---device";
+        },
     ),
     (
         "HEALTHCHECK",
-        &[
-            meaning(
-                "interval",
-                "HEALTHCHECK --interval=30s",
-                "Time between two checks.",
-                "healthcheck",
-            ),
-            meaning(
-                "timeout",
-                "HEALTHCHECK --timeout=30s",
-                "Time that a check may take.",
-                "healthcheck",
-            ),
-            meaning(
-                "start-period",
-                "HEALTHCHECK --start-period=0s",
-                "Time that a container has to start, in which failures do not count.",
-                "healthcheck",
-            ),
-            meaning(
-                "start-interval",
-                "HEALTHCHECK --start-interval=5s",
-                "Time between two checks while it starts.",
-                "healthcheck",
-            ),
-            meaning(
-                "retries",
-                "HEALTHCHECK --retries=3",
-                "Failures after which it is unhealthy.",
-                "healthcheck",
-            ),
-        ],
+        meanings! {
+            "interval" "HEALTHCHECK --interval=30s" "Time between two checks." "healthcheck";
+            "timeout" "HEALTHCHECK --timeout=30s" "Time that a check may take." "healthcheck";
+            "start-period" "HEALTHCHECK --start-period=0s" "Time that a container has to start, in which failures do not count." "healthcheck";
+            "start-interval" "HEALTHCHECK --start-interval=5s" "Time between two checks while it starts." "healthcheck";
+            "retries" "HEALTHCHECK --retries=3" "Failures after which it is unhealthy." "healthcheck";
+        },
     ),
 ];
-
-const CHOWN: Meaning = meaning(
-    "chown",
-    "--chown=USER[:GROUP]",
-    "The owner of what is copied; names are looked up in the image.",
-    "copy---chown---chmod",
-);
-const CHMOD: Meaning = meaning(
-    "chmod",
-    "--chmod=MODE",
-    "The mode of what is copied, in octal digits or as `u=rwX,go=rX`.",
-    "copy---chown---chmod",
-);
-const LINK: Meaning = meaning(
-    "link",
-    "--link",
-    "Makes the copy independent of what is below it, so that a new base leaves it as it is.",
-    "copy---link",
-);
-const EXCLUDE: Meaning = meaning(
-    "exclude",
-    "--exclude=PATTERN",
-    "Leaves out what matches. May stand several times.",
-    "copy---exclude",
-);
 
 /// Keys of `RUN --mount`, and the types that have them; none: all.
-pub const MOUNT_KEYS: &[(Meaning, &[&str])] = &[
-    (
-        meaning(
-            "type",
-            "type=bind|cache|tmpfs|secret|ssh",
-            "What is mounted; without it `bind`.",
-            "run---mount",
-        ),
-        &[],
-    ),
-    (
-        meaning(
-            "target",
-            "target=PATH",
-            "Where it is mounted. `dst` and `destination` mean the same.",
-            "run---mount",
-        ),
-        &[],
-    ),
-    (
-        meaning(
-            "source",
-            "source=PATH",
-            "Which part of the tree. `src` means the same.",
-            "run---mount",
-        ),
-        &["bind", "cache", "secret"],
-    ),
-    (
-        meaning(
-            "from",
-            "from=STAGE|IMAGE",
-            "The stage, image or named context that the tree is of; of a cache what it begins with.",
-            "run---mounttypebind",
-        ),
-        &["bind", "cache"],
-    ),
-    (
-        meaning(
-            "rw",
-            "rw",
-            "The command may write; what it writes is thrown away. `readwrite` means the same.",
-            "run---mounttypebind",
-        ),
-        &["bind"],
-    ),
-    (
-        meaning(
-            "ro",
-            "ro",
-            "The command may not write. `readonly` means the same.",
-            "run---mounttypecache",
-        ),
-        &["cache", "bind"],
-    ),
-    (
-        meaning(
-            "id",
-            "id=NAME",
-            "The name of the cache, the secret or the agent.",
-            "run---mounttypecache",
-        ),
-        &["cache", "secret", "ssh"],
-    ),
-    (
-        meaning(
-            "sharing",
-            "sharing=shared|private|locked",
-            "What happens when two commands want the same cache.",
-            "run---mounttypecache",
-        ),
-        &["cache"],
-    ),
-    (
-        meaning(
-            "size",
-            "size=BYTES",
-            "How large it may become.",
-            "run---mounttypetmpfs",
-        ),
-        &["tmpfs"],
-    ),
-    (
-        meaning(
-            "required",
-            "required=true",
-            "It is an error if it is not given.",
-            "run---mounttypesecret",
-        ),
-        &["secret", "ssh"],
-    ),
-    (
-        meaning(
-            "env",
-            "env=NAME",
-            "The variable that the secret is in, instead of a file.",
-            "run---mounttypesecret",
-        ),
-        &["secret"],
-    ),
-    (
-        meaning(
-            "mode",
-            "mode=0400",
-            "The mode of the file or directory.",
-            "run---mount",
-        ),
-        &["cache", "secret", "ssh"],
-    ),
-    (
-        meaning(
-            "uid",
-            "uid=0",
-            "The owner of the file or directory.",
-            "run---mount",
-        ),
-        &["cache", "secret", "ssh"],
-    ),
-    (
-        meaning(
-            "gid",
-            "gid=0",
-            "The group of the file or directory.",
-            "run---mount",
-        ),
-        &["cache", "secret", "ssh"],
-    ),
-];
+pub const MOUNT_KEYS: &[(Meaning, &[&str])] = mount_keys! {
+    "type" "type=bind|cache|tmpfs|secret|ssh" "What is mounted; without it `bind`." "run---mount" [];
+    "target" "target=PATH" "Where it is mounted. `dst` and `destination` mean the same." "run---mount" [];
+    "source" "source=PATH" "Which part of the tree. `src` means the same." "run---mount" ["bind", "cache", "secret"];
+    "from" "from=STAGE|IMAGE" "The stage, image or named context that the tree is of; of a cache what it begins with." "run---mounttypebind" ["bind", "cache"];
+    "rw" "rw" "The command may write; what it writes is thrown away. `readwrite` means the same." "run---mounttypebind" ["bind"];
+    "ro" "ro" "The command may not write. `readonly` means the same." "run---mounttypecache" ["cache", "bind"];
+    "id" "id=NAME" "The name of the cache, the secret or the agent." "run---mounttypecache" ["cache", "secret", "ssh"];
+    "sharing" "sharing=shared|private|locked" "What happens when two commands want the same cache." "run---mounttypecache" ["cache"];
+    "size" "size=BYTES" "How large it may become." "run---mounttypetmpfs" ["tmpfs"];
+    "required" "required=true" "It is an error if it is not given." "run---mounttypesecret" ["secret", "ssh"];
+    "env" "env=NAME" "The variable that the secret is in, instead of a file." "run---mounttypesecret" ["secret"];
+    "mode" "mode=0400" "The mode of the file or directory." "run---mount" ["cache", "secret", "ssh"];
+    "uid" "uid=0" "The owner of the file or directory." "run---mount" ["cache", "secret", "ssh"];
+    "gid" "gid=0" "The group of the file or directory." "run---mount" ["cache", "secret", "ssh"];
+};
 
 /// Other spellings of keys of mounts.
 const MOUNT_ALIASES: &[(&str, &str)] = &[
@@ -439,26 +139,11 @@ const MOUNT_ALIASES: &[(&str, &str)] = &[
 ];
 
 /// The parser's directives.
-pub const DIRECTIVES: &[Meaning] = &[
-    meaning(
-        "syntax",
-        "# syntax=REFERENCE",
-        "The frontend that reads this file: a built-in one, a component of the context, or one in a registry.",
-        "syntax",
-    ),
-    meaning(
-        "escape",
-        "# escape=`",
-        "The character that continues lines and escapes others: `\\` or `` ` ``.",
-        "escape",
-    ),
-    meaning(
-        "check",
-        "# check=skip=RULE,...;error=true",
-        "Which checks are left out, and whether a finding is an error.",
-        "check",
-    ),
-];
+pub const DIRECTIVES: &[Meaning] = meanings! {
+    "syntax" "# syntax=REFERENCE" "The frontend that reads this file: a built-in one, a component of the context, or one in a registry." "syntax";
+    "escape" "# escape=`" "The character that continues lines and escapes others: `\\` or `` ` ``." "escape";
+    "check" "# check=skip=RULE,...;error=true" "Which checks are left out, and whether a finding is an error." "check";
+};
 
 /// Arguments that every build has.
 pub const PREDEFINED: &[(&str, &str)] = &[
