@@ -26,7 +26,7 @@ put() {
     fi
 }
 
-for copy in python/src/lapstrake/wit javascript/wit go/wit; do
+for copy in rust/wit python/src/lapstrake/wit javascript/wit go/wit; do
     mkdir -p "$root/sdk/$copy"
     put "$root/wit/lapstrake.wit" "$root/sdk/$copy/lapstrake.wit"
 done

@@ -9,6 +9,7 @@ use std::{env, fs, io};
 /// Folders and files of an SDK that no project needs.
 const LEFT_OUT: &[&str] = &[
     "template",
+    "test",
     "tests",
     "sdk_test.go",
     "target",

@@ -127,6 +127,9 @@ impl Gateway for BuildGateway {
             })
             .collect();
         let resolve = |request: &OpsRequest| {
+            if request.place == ImagePlace::Registry {
+                self.build.check_image(&request.reference)?;
+            }
             let step = Step::begin(
                 &self.build.sink,
                 &format!("[internal] load metadata for {}", request.reference),

@@ -12,7 +12,7 @@ use lapstrake_store::Store;
 
 use crate::error::chain;
 use crate::options::{CompileOptions, Context};
-use crate::trust::Trust;
+use crate::trust::{Asked, Trust};
 
 use super::Engine;
 use super::frontends::{self, DEFAULT_FRONTEND, StoredResults};
@@ -95,7 +95,12 @@ impl Nested {
     /// Finds a frontend, which must be on this machine and may run.
     fn find(&self, reference: &str, speaker: Speaker<'_>) -> Result<FrontendSource, BuildFailure> {
         let found = resolve(reference, speaker).map_err(|error| BuildFailure::Failed(chain(&error)))?;
-        let trusted = self.trust.before(reference, &found, false);
+        let trusted = self.trust.before(Asked {
+            reference,
+            place: &found,
+            pinned: false,
+            by_person: false,
+        });
         trusted.map_err(|error| BuildFailure::Failed(chain(&error)))?;
         match found {
             FrontendPlace::Here(source) => Ok(source),
