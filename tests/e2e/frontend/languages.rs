@@ -126,29 +126,6 @@ fn every_call_of_the_host_works_in_go(place: &Place, tools: &Path) {
     );
 }
 
-/// Its tests, and that the template and the example are as `go vet` wants them.
-#[test]
-fn a_project_in_go_has_an_sdk_that_passes_its_own_tests() {
-    let Some(tools) = tools("go") else {
-        skip!("Go is not there: run sdk/tools.sh");
-    };
-    let place = Place::new();
-    let go = |folder: &str, words: &[&str]| {
-        let mut command = Command::new(tools.join("go"));
-        let sealed = author(&place, &root().join(folder), &tools);
-        let environment = sealed.get_envs().filter_map(|(key, value)| Some((key, value?)));
-        command
-            .env_clear()
-            .envs(environment)
-            .current_dir(root().join(folder));
-        Ran::of(command.args(words).output().unwrap()).ok()
-    };
-    let tested = go("sdk/go", &["test", "./..."]).stdout;
-    assert!(tested.starts_with("ok "), "{tested}");
-    go("sdk/go", &["vet", ".", "./template", "./internal/contract"]);
-    go("examples/frontends/go", &["vet", "."]);
-}
-
 #[test]
 fn a_project_in_c_goes_from_new_to_cases_that_pass() {
     let Some(tools) = tools("python-zig") else {
