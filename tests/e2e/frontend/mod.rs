@@ -2,6 +2,8 @@
 
 mod languages;
 mod lock;
+mod nested_lock;
+mod peers;
 mod policy;
 mod share;
 mod trust;
