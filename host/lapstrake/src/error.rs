@@ -70,7 +70,7 @@ pub enum Error {
     #[error("the build is not locked")]
     Lock(#[from] LockError),
     /// Something in the graph is not in the lock file, or breaks a rule of the policy.
-    #[error("the build is not allowed")]
+    #[error("{}", refusals(.0))]
     Forbidden(Report),
     /// A frontend's project cannot be made, built or tested.
     #[error(transparent)]
@@ -453,6 +453,12 @@ fn solve_hint(error: &SolveError<lapstrake_ops::Error, lapstrake_store::Error>) 
         }
         other => other.hint().map(str::to_owned),
     }
+}
+
+/// What is not allowed, in one line.
+pub(crate) fn refusals(report: &Report) -> String {
+    let messages = report.items.iter().map(|item| item.message.as_str());
+    messages.collect::<Vec<_>>().join("; ")
 }
 
 /// An error and all of its causes on one line, without saying the same twice, and without the credentials of URLs.

@@ -9,6 +9,8 @@ use lapstrake_llb::Digest;
 use lapstrake_ops::source::component::{PublicKey, Signed};
 use lapstrake_ops::source::{reference, remote};
 
+use crate::lock::LockedFrontend;
+
 /// Which frontends may run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum FrontendPolicy {
@@ -214,6 +216,28 @@ impl Trust {
         Err(TrustError::Registry { place, registries })
     }
 
+    /// Whether a frontend is the one that the lock file has, where that matters: with the policy `locked`, but for built-in
+    /// ones, and where `whole` says that everything must be in the lock file.
+    ///
+    /// # Errors
+    /// It is another one.
+    pub fn same(
+        &self,
+        locked: Option<&LockedFrontend>,
+        found: Digest,
+        (reference, is_built_in, whole): (&str, bool, bool),
+    ) -> Result<(), TrustError> {
+        let must = whole || (self.policy == FrontendPolicy::Locked && !is_built_in);
+        match locked.filter(|locked| must && locked.digest != found.to_string()) {
+            None => Ok(()),
+            Some(locked) => Err(TrustError::OtherThanLocked {
+                reference: reference.to_owned(),
+                found,
+                locked: locked.digest.clone(),
+            }),
+        }
+    }
+
     /// Whether one of the keys has signed the manifest of a frontend.
     ///
     /// # Errors
@@ -286,7 +310,7 @@ mod tests {
             trust(FrontendPolicy::Any, None),
         );
         for trust in [&embedded, &locked, &any] {
-            assert!(before(&trust, &built_in, false).is_ok());
+            assert!(before(trust, &built_in, false).is_ok());
         }
         assert!(matches!(
             before(&embedded, &registry(&digest), true),

@@ -37,4 +37,4 @@ pub use host::{Host, Reference};
 pub use imports::Imports;
 pub use platform::InvalidPlatform;
 pub use rewrite::Rewriting;
-pub use text::{LineIndex, did_you_mean};
+pub use text::{LineIndex, did_you_mean, is_secret_name};

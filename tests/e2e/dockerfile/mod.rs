@@ -19,7 +19,7 @@ use self::saved::Saved;
 
 /// Builds the context and reads the image.
 #[track_caller]
-fn image(place: &Place, more: &[&str]) -> Saved {
+pub(crate) fn image(place: &Place, more: &[&str]) -> Saved {
     let file = place.path("out/image.tar");
     let output = format!("type=docker,dest={}", file.display());
     place

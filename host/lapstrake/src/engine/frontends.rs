@@ -12,15 +12,14 @@ use lapstrake_llb::{Digest, OciLayoutSource, SourceFile, SourceRange, Timestamp}
 use lapstrake_store::Store;
 
 use crate::error::{Error, FrontendFailure};
-use crate::lock::Lock;
-use crate::options::{BuildFile, CompileOptions, Context, FrontendLimits, LockUse, NamedSource};
+use crate::options::{BuildFile, CompileOptions, Context, FrontendLimits, NamedSource};
 use crate::platform;
 use crate::trust::{Asked, FrontendPolicy, Trust, TrustError};
 
 use super::build::Build;
 use super::build_file::{self, DEFAULT_NAME, Loaded};
 use super::gateway::Failures;
-use super::{Engine, arguments, components, lock, names, remote};
+use super::{Engine, arguments, components, names, remote};
 
 /// The frontend of a build file without a syntax line.
 pub(super) const DEFAULT_FRONTEND: &str = "docker/dockerfile:1";
@@ -36,8 +35,6 @@ pub(super) struct Prepared {
     pub(super) limits: Limits,
     /// The components, in the order in which they are named.
     pub(super) taken: Vec<Taken>,
-    /// What the build takes from elsewhere.
-    pub(super) lock: Option<Arc<Lock>>,
     /// Where the build file names the frontend.
     pub(super) place: Option<(SourceFile, SourceRange)>,
 }
@@ -130,11 +127,10 @@ pub(super) fn named(engine: &Engine, options: &CompileOptions, loaded: &Loaded) 
     }
 }
 
-/// Frontends in a row that may run, and what is pinned for them.
+/// Frontends in a row that may run.
 pub(super) struct Found {
     pub(super) chain: Chain,
     pub(super) taken: Vec<Taken>,
-    pub(super) lock: Option<Arc<Lock>>,
     pub(super) limits: Limits,
 }
 
@@ -147,7 +143,6 @@ pub(super) fn find(
     file: &SourceFile,
     cancel: &Cancel,
 ) -> Result<Found, Error> {
-    let lock = lock::read(options)?;
     let (mut links, mut taken) = (Vec::new(), Vec::new());
     let line = &named.line;
     for link in std::iter::once(line).chain(&line.then) {
@@ -158,7 +153,7 @@ pub(super) fn find(
             source,
         })?;
         let what = (reference, found, &place);
-        let one = trusted(engine, build, options, lock.as_deref(), what)?;
+        let one = trusted(engine, build, options, what)?;
         links.push(Link {
             frontend: Arc::clone(&one.frontend),
             arguments: link.arguments.clone(),
@@ -169,12 +164,7 @@ pub(super) fn find(
     let chain = Chain::new(links, &limits, cancel)
         .map_err(|source| failed(source, &line.reference, &named.place(file)))?;
     arguments::check(chain.frontend(), &options.frontend_options, &limits)?;
-    Ok(Found {
-        chain,
-        taken,
-        lock,
-        limits,
-    })
+    Ok(Found { chain, taken, limits })
 }
 
 /// Finds the frontends of a build file and what to ask them.
@@ -194,7 +184,6 @@ pub(super) fn prepare(
         request,
         limits: found.limits,
         taken: found.taken,
-        lock: found.lock,
         place,
     })
 }
@@ -204,7 +193,6 @@ fn trusted(
     engine: &Engine,
     build: &Build,
     options: &CompileOptions,
-    lock: Option<&Lock>,
     (reference, mut found, place): (&str, FrontendPlace, &components::Place),
 ) -> Result<Taken, Error> {
     let trust = trust(engine, options.frontend_policy);
@@ -213,8 +201,8 @@ fn trusted(
         source,
     };
     let is_built_in = matches!(&found, FrontendPlace::Here(FrontendSource::BuiltIn(_)));
-    let strict = options.lock == LockUse::Required;
-    let locked = lock.and_then(|lock| lock.frontend(reference));
+    let strict = build.pins.is_whole();
+    let locked = build.pins.lock().and_then(|lock| lock.frontend(reference));
     if strict && locked.is_none() {
         return Err(distrusted(TrustError::NotInLock {
             reference: reference.to_owned(),
@@ -237,14 +225,9 @@ fn trusted(
     let got = components::find(engine, build, options.offline, reference, found, place)?;
     got.signed.map_err(distrusted)?;
     let frontend = load(engine, &got.source, reference, place.clone())?;
-    let must = strict || (trust.policy == FrontendPolicy::Locked && !is_built_in);
-    if let Some(locked) = locked.filter(|locked| must && locked.digest != frontend.digest().to_string()) {
-        return Err(distrusted(TrustError::OtherThanLocked {
-            reference: reference.to_owned(),
-            found: frontend.digest(),
-            locked: locked.digest.clone(),
-        }));
-    }
+    trust
+        .same(locked, frontend.digest(), (reference, is_built_in, strict))
+        .map_err(distrusted)?;
     Ok(Taken {
         reference: reference.to_owned(),
         manifest: got.component.map(|component| component.manifest),

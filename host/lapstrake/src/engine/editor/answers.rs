@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lapstrake_frontend::{
     BuildFailure, BuildResult, Gateway, ImageInfo, ImageRequest, LogLevel, Reference, Request, SolveError,
+    Wrap,
 };
 use lapstrake_llb::{Definition, Diagnostic, Digest, Edge, Op, Platform, Report, Severity, SourceOp};
 use lapstrake_ops::Error as WorkerError;
@@ -21,7 +22,6 @@ use crate::engine::build::Build;
 use crate::engine::frontends::{CONTEXT, as_gateway, local_name};
 use crate::engine::nested::Nested;
 use crate::error::{Kind, chain, worker_kind};
-use crate::lock::Lock;
 use crate::options::{CompileOptions, Context, NamedSource};
 use crate::platform;
 
@@ -59,7 +59,6 @@ pub(super) struct EditorGateway {
     build: Arc<Build>,
     folders: Arc<BTreeMap<String, PathBuf>>,
     open: Arc<OpenFiles>,
-    lock: Option<Arc<Lock>>,
     /// How nested builds are made; none: not any deeper.
     nested: Option<Nested>,
     reads: Reads,
@@ -68,13 +67,7 @@ pub(super) struct EditorGateway {
 
 impl EditorGateway {
     /// Answers about a page.
-    pub(super) fn new(
-        build: Arc<Build>,
-        options: &CompileOptions,
-        page: &Page,
-        lock: Option<Arc<Lock>>,
-        nested: Nested,
-    ) -> Self {
+    pub(super) fn new(build: Arc<Build>, options: &CompileOptions, page: &Page, nested: Nested) -> Self {
         let mut folders = BTreeMap::new();
         if let Context::Directory(path) = &options.context {
             folders.insert(CONTEXT.to_owned(), path.clone());
@@ -88,7 +81,6 @@ impl EditorGateway {
             build,
             folders: Arc::new(folders),
             open: Arc::clone(&page.open),
-            lock,
             nested: Some(nested),
             reads: Reads::default(),
             told: Arc::default(),
@@ -107,9 +99,12 @@ impl EditorGateway {
     }
 
     fn image(&self, request: ImageRequest) -> Result<ImageInfo, String> {
-        let mut name = request.reference.clone();
-        if let (Some(lock), None) = (&self.lock, &request.oci_layout_store) {
-            name = lock.pinned(&name).unwrap_or(name);
+        let name = match &request.oci_layout_store {
+            Some(_) => request.reference,
+            None => self.build.pins.image(request.reference)?,
+        };
+        if request.oci_layout_store.is_none() {
+            self.build.check_image(&name)?;
         }
         let asked = OpsRequest {
             reference: name.clone(),
@@ -193,7 +188,12 @@ impl Gateway for EditorGateway {
         roots.iter().map(folder).collect()
     }
 
-    fn build_file(&self, frontend: Option<&str>, request: Request) -> Result<BuildResult, BuildFailure> {
+    fn build_file(
+        &self,
+        frontend: Option<&str>,
+        request: Request,
+        wrap: Wrap<'_>,
+    ) -> Result<BuildResult, BuildFailure> {
         let Some(nested) = &self.nested else {
             return Err(BuildFailure::Failed("builds are nested too deep".to_owned()));
         };
@@ -201,12 +201,11 @@ impl Gateway for EditorGateway {
             build: Arc::clone(&self.build),
             folders: Arc::clone(&self.folders),
             open: Arc::clone(&self.open),
-            lock: self.lock.clone(),
             nested: nested.inner(),
             reads: Arc::clone(&self.reads),
             told: Arc::clone(&self.told),
         });
-        nested.build(frontend, &request, as_gateway(&inner), &self.build.store)
+        nested.build(frontend, &request, wrap(as_gateway(&inner)), &self.build)
     }
 
     fn log(&self, _: LogLevel, _: &str) {}

@@ -299,7 +299,7 @@ impl Editor {
         let place = named.place(&loaded.file);
         let found = self.found(&build, options, &named, &loaded.file, &cancel)?;
         let nested = Nested::new(&self.engine, options, &cancel);
-        let gateway = EditorGateway::new(build, options, page, found.lock.clone(), nested);
+        let gateway = EditorGateway::new(build, options, page, nested);
         let session = Session {
             found,
             request: frontends::request(options, loaded)?,
