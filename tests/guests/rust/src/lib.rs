@@ -79,7 +79,7 @@ impl Frontend for Guest {
     }
 }
 
-register!(Guest);
+register!(Guest, own allocator);
 
 /// Solves a step that writes a build file of option `from`, and builds that.
 fn nested(host: &dyn Host, mut request: Request) -> Result<BuildResult, BuildError> {
