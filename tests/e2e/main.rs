@@ -30,6 +30,7 @@ mod mockerfile;
 mod mounts;
 mod network;
 mod nix;
+mod nix_docs;
 mod nix_example;
 mod nix_images;
 mod nix_language;
