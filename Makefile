@@ -3,7 +3,7 @@
 CARGO ?= cargo
 LAPSTRAKE = target/release/lapstrake
 
-.PHONY: all demo examples test lint bench fuzz frontends install clean
+.PHONY: all demo examples test languages lint bench fuzz frontends install clean
 
 all: $(LAPSTRAKE)
 
@@ -25,11 +25,18 @@ examples: $(LAPSTRAKE)
 	@sh tests/install.sh demo
 	@sh examples/dockerfiles/build.sh $(LAPSTRAKE)
 
-# The tests need the program too; `cargo test` builds it, with the same dependencies.
-test: lint
+# The tests need the program too; `cargo test` builds it, with the same dependencies. What the SDKs of other languages need is
+# fetched and made meanwhile.
+test: languages lint
 	@sh tests/install.sh test
+	@sh sdk/test.sh
+	@sh frontends/build.sh --test
 	$(CARGO) test --release --locked --workspace
 	@sh tests/unprivileged.sh release
+
+languages:
+	@sh tests/install.sh languages
+	@sh sdk/test.sh --begin
 
 lint: frontends
 	$(CARGO) fmt --all --check

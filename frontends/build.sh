@@ -2,6 +2,7 @@
 # Builds the frontends of this tree, the example and the tests' guests to Wasm components.
 #
 # usage: frontends/build.sh [OUT_DIR [NAME...]]
+#        frontends/build.sh --test    runs the own tests of the projects outside of the workspace, such as the examples
 #
 # OUT_DIR is target/frontends unless given. NAME is a component as it is called there, without `.wasm`: `dockerfile`,
 # `examples/hello`, `guests/rust`; all of them unless given. What is up to date is left alone.
@@ -15,6 +16,11 @@
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
+test=
+if [ "${1:-}" = --test ]; then
+    test=1
+    shift
+fi
 out=${1:-$root/target/frontends}
 [ $# -eq 0 ] || shift
 target_dir=$root/target/wasm
@@ -122,6 +128,25 @@ compile() {
     CARGO_ENCODED_RUSTFLAGS="$flags" CARGO_INCREMENTAL=0 CARGO_TARGET_DIR="$target_dir" \
         "$cargo" build --quiet --locked --target $triple $std_flags "$@"
 }
+
+# Runs a project's tests on this machine. The macros are those that were compiled for the components: same compiler, same
+# profile; what differs is said in flags for the target alone.
+native=$(rustc -vV | sed -n 's/^host: //p')
+run_tests() {
+    say "testing $1"
+    CARGO_ENCODED_RUSTFLAGS="-Clto=off$unit-Copt-level=0" CARGO_INCREMENTAL=0 \
+        CARGO_TARGET_DIR="$target_dir" "$cargo" test --quiet --tests --release --locked --target "$native" --manifest-path "$1" < /dev/null
+}
+
+if [ -n "$test" ]; then
+    printf '%s\n' "$list" | while read -r name manifest; do
+        ! standalone "$manifest" || [ ! -d "$(dirname "$manifest")/tests" ] || run_tests "$manifest"
+    done
+    # The example once more, with the SDK as a crate: sdk/package.sh.
+    packaged=$root/target/packages/rust/hello/Cargo.toml
+    [ ! -f "$packaged" ] || run_tests "$packaged"
+    exit 0
+fi
 
 packages=
 for name in $names; do

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs from Debian's packages what the build, the demo and the tests use and what is not there yet.
 #
-#   install.sh build|demo|test|fuzz ...
+#   install.sh build|demo|test|languages|fuzz ...
 #
 # What cannot be installed is told and is no error here: the build says what it lacks, tests skip with a reason.
 set -eu
@@ -47,6 +47,13 @@ for part in "$@"; do
         want bzip2 bzip2
         want xz xz-utils
         want zstd zstd
+        ;;
+    languages)
+        want python3 python3 python3-venv
+        python3 -c 'import ensurepip' 2> /dev/null || wanted="$wanted python3-venv"
+        want node nodejs
+        want npm npm
+        want flock util-linux
         ;;
     fuzz)
         want c++ g++

@@ -3,8 +3,10 @@
 
 use std::fs;
 
+use lapstrake_tests::gated::Gated;
 use lapstrake_tests::servers::Registry;
-use lapstrake_tests::{Place, base, guests, skip};
+use lapstrake_tests::{Place, base, guests, layout, skip};
+use serde_json::json;
 
 /// A place with the example components in its context.
 fn place() -> Option<Place> {
@@ -159,6 +161,31 @@ fn base_images_come_from_a_mirror() {
     assert!(
         graph.contains(&format!("{host}/hub/library/harbour:1@sha256:")),
         "{graph}"
+    );
+}
+
+#[test]
+fn the_images_of_a_build_in_a_build_come_from_the_mirror_too() {
+    let (Some(place), Some(guest)) = (place(), guests::built("guests/rust")) else {
+        skip!("{NOT_BUILT}")
+    };
+    let folder = place.path("layout");
+    let registry = Gated::start(&folder);
+    let manifest = layout::image(&folder, ("linux", "amd64"), json!({}), &[]);
+    registry.tag("hub/library/harbour:1", &manifest);
+    let host = &registry.host;
+    place
+        .file("own.wasm", fs::read(guest).unwrap())
+        .file("made", "made")
+        .dockerfile(&format!("# syntax=./own.wasm | ./mirror.wasm {host}/hub\n"));
+    // There is no such image anywhere else, and no network to ask.
+    let (out, _) = place.build_local(&["--target", "nested", "--build-arg", "from=harbour:1"]);
+    assert_eq!(fs::read_to_string(out.join("made")).unwrap(), "made");
+    assert!(
+        registry
+            .take_asked()
+            .iter()
+            .any(|asked| asked.contains("hub/library/harbour"))
     );
 }
 

@@ -4,7 +4,7 @@ use lapstrake_sdk::types::*;
 use lapstrake_sdk::{Frontend, Host, calls};
 
 use crate::run::Run;
-use crate::{evaluated, lint, outline};
+use crate::{editor, evaluated, lint, outline};
 
 /// The Nix frontend.
 pub struct NixFrontend;
@@ -82,6 +82,19 @@ impl Frontend for NixFrontend {
 
     fn list_targets(host: &dyn Host, request: Request) -> Result<Vec<TargetInfo>, BuildError> {
         outline::targets(&Run::new(host, &request, &request.build_platform)?)
+    }
+
+    fn completions(
+        _: &dyn Host,
+        request: Request,
+        file: u32,
+        at: Position,
+    ) -> Result<Vec<Completion>, BuildError> {
+        Ok(editor::completions(&request, file, at))
+    }
+
+    fn hover(_: &dyn Host, request: Request, file: u32, at: Position) -> Result<Option<Hover>, BuildError> {
+        Ok(editor::hover(&request, file, at))
     }
 
     fn call(host: &dyn Host, name: &str, request: Request) -> Result<CallResult, BuildError> {

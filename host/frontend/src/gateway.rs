@@ -19,9 +19,14 @@ pub trait Gateway: Send + Sync {
     fn solve(&self, definition: Definition, roots: Vec<Edge>) -> Result<Vec<Arc<dyn Reference>>, SolveError>;
 
     /// Builds with another frontend; none: the one that the main source's syntax line names. Only where frontends can be
-    /// found.
-    fn build_file(&self, frontend: Option<&str>, request: Request) -> Result<BuildResult, BuildFailure> {
-        let _ = (frontend, request);
+    /// found. What the other frontend is answered comes through `wrap`.
+    fn build_file(
+        &self,
+        frontend: Option<&str>,
+        request: Request,
+        wrap: Wrap<'_>,
+    ) -> Result<BuildResult, BuildFailure> {
+        let _ = (frontend, request, wrap);
         Err(BuildFailure::Failed("this call may not build".to_owned()))
     }
 
@@ -37,6 +42,9 @@ pub trait Gateway: Send + Sync {
     fn warn(&self, warnings: Report);
 }
 
+/// What is put around the gateway of a nested build's frontends, so that they are answered as the one that asked for it.
+pub type Wrap<'a> = &'a dyn Fn(Arc<dyn Gateway>) -> Arc<dyn Gateway>;
+
 /// A solved tree, read only. Paths are absolute inside of it; links are followed and never lead out.
 pub trait Reference: Send + Sync {
     /// Reads a file; none: the whole of it. Fewer bytes come back at the end. MUST fail with
@@ -49,7 +57,7 @@ pub trait Reference: Send + Sync {
     /// Lists a directory, sorted by name bytewise; only what matches the pattern, where there is one.
     fn read_dir(&self, path: &str, pattern: Option<&str>) -> Result<Vec<FileInfo>, FileError>;
 
-    /// Describes a file. A link at the end of the path is not followed.
+    /// Describes a file, which a link at the end of the path leads to, as everywhere here.
     fn stat(&self, path: &str) -> Result<FileInfo, FileError>;
 }
 

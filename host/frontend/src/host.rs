@@ -131,7 +131,7 @@ impl host::Host for State {
     ) -> wasmtime::Result<Result<host::BuildResult, host::BuildError>> {
         self.budget.solve()?;
         let request = request.into();
-        let built = self.ask(|gateway| gateway.build_file(frontend.as_deref(), request))?;
+        let built = self.ask(|gateway| gateway.build_file(frontend.as_deref(), request, &|inner| inner))?;
         Ok(built.map(Into::into).map_err(Into::into))
     }
 

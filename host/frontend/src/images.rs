@@ -9,12 +9,13 @@ use lapstrake_llb::{Definition, Edge, ImageSource, OciLayoutSource, Op, Report, 
 use crate::chain::Asking;
 use crate::error::FrontendError;
 use crate::frontends::Frontend;
-use crate::gateway::{BuildFailure, Gateway, ImageInfo, ImageRequest, LogLevel, Reference, SolveError};
+use crate::gateway::{BuildFailure, Gateway, ImageInfo, ImageRequest, LogLevel, Reference, SolveError, Wrap};
 use crate::limits::Limits;
 use crate::request::{BuildResult, Request};
 use crate::watch::Cancel;
 
 /// The gateway of a frontend whose images another one chooses.
+#[derive(Clone)]
 pub(crate) struct MappedImages {
     frontend: Arc<Frontend>,
     request: Request,
@@ -117,8 +118,20 @@ impl Gateway for MappedImages {
         self.gateway.solve(definition, roots)
     }
 
-    fn build_file(&self, frontend: Option<&str>, request: Request) -> Result<BuildResult, BuildFailure> {
-        self.gateway.build_file(frontend, request)
+    /// The other frontend's images are mapped too.
+    fn build_file(
+        &self,
+        frontend: Option<&str>,
+        request: Request,
+        wrap: Wrap<'_>,
+    ) -> Result<BuildResult, BuildFailure> {
+        let mapped = |inner| {
+            wrap(Arc::new(Self {
+                gateway: inner,
+                ..self.clone()
+            }))
+        };
+        self.gateway.build_file(frontend, request, &mapped)
     }
 
     fn progress(&self, name: &str, current: u64, total: Option<u64>) {

@@ -70,7 +70,7 @@ pub enum Error {
     #[error("the build is not locked")]
     Lock(#[from] LockError),
     /// Something in the graph is not in the lock file, or breaks a rule of the policy.
-    #[error("the build is not allowed")]
+    #[error("{}", refusals(.0))]
     Forbidden(Report),
     /// A frontend's project cannot be made, built or tested.
     #[error(transparent)]
@@ -277,7 +277,7 @@ impl Error {
     }
 
     /// What to do, where there is something.
-    fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         if disk_is_full(self) {
             return Some(
                 "make room, such as with lapstrake prune, and build again: nothing is lost".to_owned(),
@@ -410,7 +410,7 @@ fn render_frontend(out: &mut String, failure: &FrontendFailure) {
 }
 
 /// What to do about a frontend's failure, where its message does not say.
-fn frontend_help(error: &FrontendError) -> Option<&'static str> {
+pub(crate) fn frontend_help(error: &FrontendError) -> Option<&'static str> {
     Some(match error {
         FrontendError::Trap { .. }
         | FrontendError::Malformed { .. }
@@ -453,6 +453,12 @@ fn solve_hint(error: &SolveError<lapstrake_ops::Error, lapstrake_store::Error>) 
         }
         other => other.hint().map(str::to_owned),
     }
+}
+
+/// What is not allowed, in one line.
+pub(crate) fn refusals(report: &Report) -> String {
+    let messages = report.items.iter().map(|item| item.message.as_str());
+    messages.collect::<Vec<_>>().join("; ")
 }
 
 /// An error and all of its causes on one line, without saying the same twice, and without the credentials of URLs.

@@ -119,43 +119,38 @@ pub enum LockError {
     Nowhere,
 }
 
-impl Lock {
-    /// A lock of what was found, in its order.
-    pub fn new(frontends: Vec<LockedFrontend>, definition: &Definition) -> Self {
-        let mut lock = Self {
+impl Default for Lock {
+    /// Nothing, in the present version of the format.
+    fn default() -> Self {
+        Self {
             version: VERSION,
-            frontends,
+            frontends: Vec::new(),
             images: Vec::new(),
             files: Vec::new(),
             repositories: Vec::new(),
-        };
-        for vertex in &definition.vertices {
-            lock.add(vertex);
         }
-        lock.images.sort();
-        lock.images.dedup();
-        lock.files.sort();
-        lock.files.dedup();
-        lock.repositories.sort();
-        lock.repositories.dedup();
-        lock
+    }
+}
+
+impl Lock {
+    /// Adds a frontend, unless one of the name is there.
+    pub fn add_frontend(&mut self, frontend: LockedFrontend) {
+        if self.frontend(&frontend.reference).is_none() {
+            self.frontends.push(frontend);
+        }
     }
 
-    /// Takes a source whose digest stands in the graph; others were not found.
-    fn add(&mut self, vertex: &Vertex) {
-        match &vertex.op {
-            Op::Source(SourceOp::Image(image)) => {
-                if let Some((reference, Some(digest))) = split(&image.reference) {
-                    self.images.push(LockedImage { reference, digest });
-                }
-            }
-            Op::Source(SourceOp::Http(file)) => {
+    /// Adds a source whose digest it says itself; others were not found.
+    pub fn add(&mut self, source: &SourceOp) {
+        match source {
+            SourceOp::Image(image) => self.add_image(&image.reference),
+            SourceOp::Http(file) => {
                 self.files.extend(file.checksum.clone().map(|digest| LockedFile {
                     url: file.url.clone(),
                     digest,
-                }))
+                }));
             }
-            Op::Source(SourceOp::Git(git)) => {
+            SourceOp::Git(git) => {
                 self.repositories
                     .extend(git.checksum.clone().map(|commit| LockedRepository {
                         remote: git.remote.clone(),
@@ -165,6 +160,24 @@ impl Lock {
             }
             _ => {}
         }
+    }
+
+    /// Adds an image by its reference with digest.
+    pub fn add_image(&mut self, reference: &str) {
+        if let Some((reference, Some(digest))) = split(reference) {
+            self.images.push(LockedImage { reference, digest });
+        }
+    }
+
+    /// All of it in order, each once.
+    pub fn sorted(mut self) -> Self {
+        self.images.sort();
+        self.images.dedup();
+        self.files.sort();
+        self.files.dedup();
+        self.repositories.sort();
+        self.repositories.dedup();
+        self
     }
 
     /// Reads a lock file's text.

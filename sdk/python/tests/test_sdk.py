@@ -1,4 +1,4 @@
-"""The SDK without Wasm and without a host: `python -m unittest discover -s tests`."""
+"""The SDK without Wasm and without a host: `PYTHONPATH=src python -m unittest discover -s tests`."""
 
 import doctest
 import unittest

@@ -5,7 +5,7 @@
 #![allow(missing_docs, unsafe_code, clippy::all, rust_2018_idioms)]
 
 wit_bindgen::generate!({
-    path: "../../wit",
+    path: "wit",
     world: "frontend-world",
     pub_export_macro: true,
     export_macro_name: "export_component",

@@ -2,12 +2,16 @@
 //! real BuildKit beside.
 
 mod add;
+mod arguments;
 mod config;
 mod copy;
 mod engine;
+mod graph;
 mod ignore;
+mod named;
 mod run;
 mod saved;
+mod unit;
 
 use lapstrake_tests::Place;
 
@@ -15,7 +19,7 @@ use self::saved::Saved;
 
 /// Builds the context and reads the image.
 #[track_caller]
-fn image(place: &Place, more: &[&str]) -> Saved {
+pub(crate) fn image(place: &Place, more: &[&str]) -> Saved {
     let file = place.path("out/image.tar");
     let output = format!("type=docker,dest={}", file.display());
     place

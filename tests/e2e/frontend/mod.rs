@@ -1,6 +1,9 @@
 //! Frontends of one's own: sharing them, trusting them, and writing them.
 
+mod languages;
 mod lock;
+mod nested_lock;
+mod peers;
 mod policy;
 mod share;
 mod trust;

@@ -156,18 +156,25 @@ fn other_tools_read_what_was_pushed() {
     assert!(config["component"]["imports"].is_array());
 }
 
-/// A registry with the component of `place`, as `wkg oci push` puts it there.
+/// A registry with the component of `place`, as `wkg oci push --author somebody` of version 0.16.1 puts it there.
 fn as_wkg_pushes(place: &Place) -> Gated {
     let folder = place.path("layout");
     let wasm = std::fs::read(place.path("hello.wasm")).unwrap();
-    let layer = layout::blob(&folder, "application/wasm", &wasm);
+    let mut layer = layout::blob(&folder, "application/wasm", &wasm);
+    layer["annotations"] = json!({ "org.opencontainers.image.title": "hello.wasm" });
+    let contract = |name: &str| format!("lapstrake:frontend/{name}@0.1.0");
+    let imports = ["llb", "diagnostics", "requests", "host"].map(contract);
     let config = json!({
-        "created": "2024-09-25T12:00:00.123456789Z",
-        "author": null,
+        "created": "2026-11-21T20:42:05.389505465Z",
+        "author": "somebody",
         "architecture": "wasm",
         "os": "wasip2",
         "layerDigests": [layer["digest"]],
-        "component": { "exports": ["lapstrake:frontend/frontend@0.1.0"], "imports": [], "target": null },
+        "component": {
+            "exports": [contract("frontend")],
+            "imports": imports,
+            "target": null,
+        },
     });
     let config = layout::blob(&folder, CONFIG, config.to_string().as_bytes());
     let manifest = json!({
@@ -175,7 +182,6 @@ fn as_wkg_pushes(place: &Place) -> Gated {
         "mediaType": MANIFEST,
         "config": config,
         "layers": [layer],
-        "annotations": { "org.opencontainers.image.version": "1.0.0" },
     });
     let manifest = layout::blob(&folder, MANIFEST, manifest.to_string().as_bytes());
     let registry = Gated::start(&folder);

@@ -157,7 +157,6 @@ impl Lowering<'_> {
                     make_parents: true,
                     owner: owner(image),
                     timestamp: Some(store_time()),
-                    ..MkdirAction::default()
                 }),
                 Some(target) => FileActionKind::Symlink(SymlinkAction {
                     target,

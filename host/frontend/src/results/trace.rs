@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gateway::{
     BuildFailure, ByteRange, FileError, FileInfo, Gateway, ImageInfo, ImageRequest, LogLevel, Reference,
-    SolveError,
+    SolveError, Wrap,
 };
 use crate::request::{BuildResult, Request};
 
@@ -116,7 +116,7 @@ impl Trace {
                     now
                 }
                 Question::BuildFile { frontend, request } => {
-                    digest(&gateway.build_file(frontend.as_deref(), request.clone()))
+                    digest(&gateway.build_file(frontend.as_deref(), request.clone(), &|inner| inner))
                 }
                 Question::Read { reference, question } => references
                     .get(*reference as usize)
@@ -208,12 +208,17 @@ impl Gateway for Recorder {
         Ok(references.collect())
     }
 
-    fn build_file(&self, frontend: Option<&str>, request: Request) -> Result<BuildResult, BuildFailure> {
+    fn build_file(
+        &self,
+        frontend: Option<&str>,
+        request: Request,
+        wrap: Wrap<'_>,
+    ) -> Result<BuildResult, BuildFailure> {
         let question = Question::BuildFile {
             frontend: frontend.map(str::to_owned),
             request: request.clone(),
         };
-        let answer = self.inner.build_file(frontend, request);
+        let answer = self.inner.build_file(frontend, request, wrap);
         self.tape.write(question, digest(&answer));
         answer
     }

@@ -25,6 +25,7 @@ use crate::progress::{Ending, Event, FoundBy, LogChunk, Sink, StatusUpdate, Vert
 use crate::spec::{Secret, SecretFrom};
 
 use super::frontends::{CONTEXT, local_name};
+use super::pins::Pins;
 use super::ssh::{self, Agents};
 use super::{Client, Engine, EngineOptions};
 
@@ -51,6 +52,8 @@ pub(super) struct Build {
     jobs: usize,
     /// What a graph may want.
     policy: GraphPolicy,
+    /// What sources are held to.
+    pub(super) pins: Pins,
     /// End with the build.
     _agents: Agents,
 }
@@ -129,6 +132,7 @@ impl Build {
             session: Session::new(),
             jobs: options.jobs,
             policy: engine.options.policy.clone(),
+            pins: Pins::new(engine, options)?,
             _agents: agents,
         });
         let nested: Weak<Self> = Arc::downgrade(&build);
@@ -158,6 +162,7 @@ impl Build {
         options: &Options,
     ) -> Result<Vec<Output>, Error> {
         self.check(definition)?;
+        let definition = &*self.pins.apply(self.images(), definition)?;
         let definition = &*prepared(definition);
         let digests = definition.digests();
         self.solver
@@ -168,6 +173,11 @@ impl Build {
     /// Whether the policy allows all of a graph, whoever made it.
     pub(super) fn check(&self, definition: &Definition) -> Result<(), Error> {
         self.policy.check(definition).map_err(Error::Forbidden)
+    }
+
+    /// Whether the policy allows a frontend to ask for an image of a registry.
+    pub(super) fn check_image(&self, reference: &str) -> Result<(), String> {
+        self.policy.check_image(reference)
     }
 
     /// Explains what [`Build::solve`] would do with what the roots need, and with what is `asked` for.

@@ -6,21 +6,20 @@ use std::sync::Arc;
 
 use lapstrake_frontend::{
     Cancel, Chain, ContextSource, Frontend, FrontendError, FrontendPlace, FrontendSource, Gateway, Limits,
-    Link, NamedContext, Request, Speaker, resolve, results::Results, syntax,
+    Link, NamedContext, Request, Speaker, resolve, results::Results, syntax, syntax::SyntaxLine,
 };
 use lapstrake_llb::{Digest, OciLayoutSource, SourceFile, SourceRange, Timestamp};
 use lapstrake_store::Store;
 
 use crate::error::{Error, FrontendFailure};
-use crate::lock::Lock;
-use crate::options::{BuildFile, CompileOptions, Context, FrontendLimits, LockUse, NamedSource};
+use crate::options::{BuildFile, CompileOptions, Context, FrontendLimits, NamedSource};
 use crate::platform;
-use crate::trust::{FrontendPolicy, Trust, TrustError};
+use crate::trust::{Asked, FrontendPolicy, Trust, TrustError};
 
 use super::build::Build;
 use super::build_file::{self, DEFAULT_NAME, Loaded};
 use super::gateway::Failures;
-use super::{Engine, arguments, components, lock, names, remote};
+use super::{Engine, arguments, components, names, remote};
 
 /// The frontend of a build file without a syntax line.
 pub(super) const DEFAULT_FRONTEND: &str = "docker/dockerfile:1";
@@ -36,8 +35,6 @@ pub(super) struct Prepared {
     pub(super) limits: Limits,
     /// The components, in the order in which they are named.
     pub(super) taken: Vec<Taken>,
-    /// What the build takes from elsewhere.
-    pub(super) lock: Option<Arc<Lock>>,
     /// Where the build file names the frontend.
     pub(super) place: Option<(SourceFile, SourceRange)>,
 }
@@ -65,6 +62,111 @@ impl Prepared {
     }
 }
 
+/// Who says which frontends read a build file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum NamedBy {
+    /// The command line.
+    Person,
+    /// Its syntax line.
+    BuildFile,
+    /// Nobody: its name does.
+    FileName,
+}
+
+/// The frontends of a build file, as they are named.
+pub(super) struct Named {
+    /// The line, or what stands for it.
+    pub(super) line: SyntaxLine,
+    /// Who says it.
+    pub(super) by: NamedBy,
+}
+
+impl Named {
+    /// Where the build file says it; none: it does not.
+    pub(super) fn place(&self, file: &SourceFile) -> Option<(SourceFile, SourceRange)> {
+        let last = self.line.then.last().unwrap_or(&self.line);
+        let range = SourceRange {
+            stop: last.range.stop,
+            ..self.line.range
+        };
+        (self.by == NamedBy::BuildFile).then(|| (file.clone(), range))
+    }
+
+    /// Who says what references mean; that of a build file is in its context.
+    pub(super) fn speaker<'a>(&self, options: &'a CompileOptions) -> Speaker<'a> {
+        match (self.by, &options.context) {
+            (NamedBy::Person, _) => Speaker::Person(Path::new(".")),
+            (_, Context::Directory(path) | Context::Unpacked(path)) => Speaker::BuildFile(Some(path)),
+            (_, Context::Empty | Context::Stdin | Context::Git(_) | Context::Http(_)) => {
+                Speaker::BuildFile(None)
+            }
+        }
+    }
+}
+
+/// Finds out which frontends a build file wants.
+pub(super) fn named(engine: &Engine, options: &CompileOptions, loaded: &Loaded) -> Named {
+    if let Some(text) = names::said(options) {
+        let line = syntax::said(&text);
+        return Named {
+            line,
+            by: NamedBy::Person,
+        };
+    }
+    if let Some(line) = syntax::detect(loaded.file.text.as_bytes()) {
+        return Named {
+            line,
+            by: NamedBy::BuildFile,
+        };
+    }
+    let name = loaded.name.as_deref().filter(|name| *name != DEFAULT_NAME);
+    let found = name.and_then(|name| names::frontend_of(engine, name));
+    Named {
+        line: syntax::said(found.unwrap_or(DEFAULT_FRONTEND)),
+        by: NamedBy::FileName,
+    }
+}
+
+/// Frontends in a row that may run.
+pub(super) struct Found {
+    pub(super) chain: Chain,
+    pub(super) taken: Vec<Taken>,
+    pub(super) limits: Limits,
+}
+
+/// Finds and loads the frontends that are named.
+pub(super) fn find(
+    engine: &Engine,
+    build: &Build,
+    options: &CompileOptions,
+    named: &Named,
+    file: &SourceFile,
+    cancel: &Cancel,
+) -> Result<Found, Error> {
+    let (mut links, mut taken) = (Vec::new(), Vec::new());
+    let line = &named.line;
+    for link in std::iter::once(line).chain(&line.then) {
+        let place = (named.by == NamedBy::BuildFile).then(|| (file.clone(), link.range));
+        let reference = names::stand_in(options, &link.reference).unwrap_or(&link.reference);
+        let found = resolve(reference, named.speaker(options)).map_err(|source| Error::Resolve {
+            place: place.clone().map(Box::new),
+            source,
+        })?;
+        let what = (reference, found, &place);
+        let one = trusted(engine, build, options, what)?;
+        links.push(Link {
+            frontend: Arc::clone(&one.frontend),
+            arguments: link.arguments.clone(),
+        });
+        taken.push(one);
+    }
+    let limits = limits(&options.limits);
+    let chain = Chain::new(links, &limits, cancel)
+        .map_err(|source| failed(source, &line.reference, &named.place(file)))?;
+    arguments::check(chain.frontend(), &options.frontend_options, &limits)?;
+    Ok(Found { chain, taken, limits })
+}
+
 /// Finds the frontends of a build file and what to ask them.
 pub(super) fn prepare(
     engine: &Engine,
@@ -73,62 +175,15 @@ pub(super) fn prepare(
     loaded: Loaded,
     cancel: &Cancel,
 ) -> Result<Prepared, Error> {
-    let context = match &options.context {
-        Context::Directory(path) | Context::Unpacked(path) => Some(path.as_path()),
-        Context::Empty | Context::Stdin | Context::Git(_) | Context::Http(_) => None,
-    };
-    let said = names::said(options);
-    let is_said = said.is_some();
-    let line = match said {
-        Some(text) => syntax::said(&text),
-        None => {
-            let line = syntax::detect(loaded.file.text.as_bytes());
-            line.unwrap_or_else(|| {
-                let named = loaded.name.as_deref().filter(|name| *name != DEFAULT_NAME);
-                let found = named.and_then(|name| names::frontend_of(engine, name));
-                syntax::said(found.unwrap_or(DEFAULT_FRONTEND))
-            })
-        }
-    };
-    let is_written = !is_said && syntax::detect(loaded.file.text.as_bytes()).is_some();
-    let speaker = if is_said {
-        Speaker::Person(Path::new("."))
-    } else {
-        Speaker::BuildFile(context)
-    };
-    let lock = lock::read(options)?;
-    let (mut links, mut taken) = (Vec::new(), Vec::new());
-    for link in std::iter::once(&line).chain(&line.then) {
-        let place = is_written.then(|| (loaded.file.clone(), link.range));
-        let found = resolve(&link.reference, speaker).map_err(|source| Error::Resolve {
-            place: place.clone().map(Box::new),
-            source,
-        })?;
-        let what = (link.reference.as_str(), found, &place);
-        let one = trusted(engine, build, options, lock.as_deref(), what)?;
-        links.push(Link {
-            frontend: Arc::clone(&one.frontend),
-            arguments: link.arguments.clone(),
-        });
-        taken.push(one);
-    }
-    let last = line.then.last().map_or(line.range.stop, |link| link.range.stop);
-    let range = SourceRange {
-        stop: last,
-        ..line.range
-    };
-    let place = is_written.then(|| (loaded.file.clone(), range));
-    let limits = limits(&options.limits);
-    let frontend =
-        Chain::new(links, &limits, cancel).map_err(|source| failed(source, &line.reference, &place))?;
-    arguments::check(frontend.frontend(), &options.frontend_options, &limits)?;
+    let named = named(engine, options, &loaded);
+    let found = find(engine, build, options, &named, &loaded.file, cancel)?;
+    let place = named.place(&loaded.file);
     let request = request(options, loaded)?;
     Ok(Prepared {
-        frontend,
+        frontend: found.chain,
         request,
-        limits,
-        taken,
-        lock,
+        limits: found.limits,
+        taken: found.taken,
         place,
     })
 }
@@ -138,7 +193,6 @@ fn trusted(
     engine: &Engine,
     build: &Build,
     options: &CompileOptions,
-    lock: Option<&Lock>,
     (reference, mut found, place): (&str, FrontendPlace, &components::Place),
 ) -> Result<Taken, Error> {
     let trust = trust(engine, options.frontend_policy);
@@ -147,16 +201,20 @@ fn trusted(
         source,
     };
     let is_built_in = matches!(&found, FrontendPlace::Here(FrontendSource::BuiltIn(_)));
-    let strict = options.lock == LockUse::Required;
-    let locked = lock.and_then(|lock| lock.frontend(reference));
+    let strict = build.pins.is_whole();
+    let locked = build.pins.lock().and_then(|lock| lock.frontend(reference));
     if strict && locked.is_none() {
         return Err(distrusted(TrustError::NotInLock {
             reference: reference.to_owned(),
         }));
     }
-    trust
-        .before(reference, &found, locked.is_some())
-        .map_err(distrusted)?;
+    let asked = Asked {
+        reference,
+        place: &found,
+        pinned: locked.is_some(),
+        by_person: names::said(options).is_some(),
+    };
+    trust.before(asked).map_err(distrusted)?;
     if let (FrontendPlace::Registry(name), Some(manifest)) =
         (&mut found, locked.and_then(|locked| locked.manifest.as_ref()))
         && !name.contains('@')
@@ -167,14 +225,9 @@ fn trusted(
     let got = components::find(engine, build, options.offline, reference, found, place)?;
     got.signed.map_err(distrusted)?;
     let frontend = load(engine, &got.source, reference, place.clone())?;
-    let must = strict || (trust.policy == FrontendPolicy::Locked && !is_built_in);
-    if let Some(locked) = locked.filter(|locked| must && locked.digest != frontend.digest().to_string()) {
-        return Err(distrusted(TrustError::OtherThanLocked {
-            reference: reference.to_owned(),
-            found: frontend.digest(),
-            locked: locked.digest.clone(),
-        }));
-    }
+    trust
+        .same(locked, frontend.digest(), (reference, is_built_in, strict))
+        .map_err(distrusted)?;
     Ok(Taken {
         reference: reference.to_owned(),
         manifest: got.component.map(|component| component.manifest),
@@ -226,7 +279,7 @@ pub(super) fn limits(limits: &FrontendLimits) -> Limits {
     }
 }
 
-fn request(options: &CompileOptions, loaded: Loaded) -> Result<Request, Error> {
+pub(super) fn request(options: &CompileOptions, loaded: Loaded) -> Result<Request, Error> {
     let named_contexts = options.named_contexts.iter().map(|(name, source)| NamedContext {
         name: name.clone(),
         source: match source {

@@ -9,15 +9,14 @@ use std::time::SystemTime;
 
 use lapstrake_frontend::{
     BuildFailure, BuildResult, ByteRange, FileError, FileInfo, FileKind, Gateway, ImageInfo, ImageRequest,
-    LogLevel, MAX_READ, Reference, Request, SolveError,
+    LogLevel, MAX_READ, Reference, Request, SolveError, Wrap,
 };
 use lapstrake_llb::{Definition, Edge, Report, ResolveMode};
 use lapstrake_ops::source::image::{ImagePlace, ImageRequest as OpsRequest, ResolvedImage};
 use lapstrake_ops::source::progress::Progress;
 use lapstrake_store::tree::{Entry, FileKind as TreeKind, FileTree, TreeError};
 
-use crate::error::{Kind, chain, worker_kind};
-use crate::lock::Lock;
+use crate::error::{Error, Kind, chain, refusals, worker_kind};
 use crate::progress::{Event, Sink, Warning};
 
 use super::build::{Build, Part};
@@ -28,7 +27,6 @@ use super::step::Step;
 /// Answers one build's frontends.
 pub(super) struct BuildGateway {
     build: Arc<Build>,
-    lock: Option<Arc<Lock>>,
     failures: Mutex<Failures>,
     /// Warnings that the frontend sent while it worked.
     warnings: AtomicUsize,
@@ -48,11 +46,10 @@ pub(super) struct Failures {
 }
 
 impl BuildGateway {
-    /// With a lock, its images are as they were.
-    pub(super) fn new(build: Arc<Build>, lock: Option<Arc<Lock>>, nested: Option<Nested>) -> Self {
+    /// Without `nested`, no other frontend is asked.
+    pub(super) fn new(build: Arc<Build>, nested: Option<Nested>) -> Self {
         Self {
             build,
-            lock,
             failures: Mutex::default(),
             warnings: AtomicUsize::new(0),
             nested,
@@ -69,6 +66,29 @@ impl BuildGateway {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.environment |= kind == Kind::Environment;
         failures.hint = hint.or(failures.hint);
+    }
+
+    /// An image as it is asked for, held to the lock file.
+    fn wanted(&self, request: &ImageRequest) -> Result<OpsRequest, String> {
+        let (reference, place) = match request.oci_layout_store.clone() {
+            Some(store) => (request.reference.clone(), ImagePlace::Layout(store)),
+            None => {
+                let pinned = self.build.pins.image(request.reference.clone());
+                let pinned =
+                    pinned.inspect_err(|_| self.note(Kind::Build, Some("lapstrake lock writes it anew")))?;
+                (pinned, ImagePlace::Registry)
+            }
+        };
+        let mode = match self.build.pull {
+            true => ResolveMode::ForcePull,
+            false => request.mode,
+        };
+        Ok(OpsRequest {
+            reference,
+            place,
+            platform: request.platform.clone(),
+            mode,
+        })
     }
 
     fn failed(&self, error: &lapstrake_ops::Error) -> String {
@@ -108,25 +128,11 @@ impl Progress for StepProgress<'_> {
 
 impl Gateway for BuildGateway {
     fn resolve_image_configs(&self, requests: Vec<ImageRequest>) -> Vec<Result<ImageInfo, String>> {
-        let requests: Vec<OpsRequest> = requests
-            .into_iter()
-            .map(|request| OpsRequest {
-                reference: match (&self.lock, &request.oci_layout_store) {
-                    (Some(lock), None) => lock.pinned(&request.reference).unwrap_or(request.reference),
-                    _ => request.reference,
-                },
-                place: request
-                    .oci_layout_store
-                    .map_or(ImagePlace::Registry, ImagePlace::Layout),
-                platform: request.platform,
-                mode: if self.build.pull {
-                    ResolveMode::ForcePull
-                } else {
-                    request.mode
-                },
-            })
-            .collect();
-        let resolve = |request: &OpsRequest| {
+        let resolve = |request: &ImageRequest| {
+            let request = &self.wanted(request)?;
+            if request.place == ImagePlace::Registry {
+                self.build.check_image(&request.reference)?;
+            }
             let step = Step::begin(
                 &self.build.sink,
                 &format!("[internal] load metadata for {}", request.reference),
@@ -137,10 +143,11 @@ impl Gateway for BuildGateway {
                 started: SystemTime::now(),
             };
             let found = self.build.images().resolve(request, &progress);
-            let found = step.end_with(found);
-            found
-                .map(|image| info(&image))
-                .map_err(|error| self.failed(&error))
+            let image = step.end_with(found).map_err(|error| self.failed(&error))?;
+            if matches!(request.place, ImagePlace::Registry) {
+                self.build.pins.resolved(&image.reference);
+            }
+            Ok(info(&image))
         };
         match requests.as_slice() {
             [] => Vec::new(),
@@ -159,8 +166,9 @@ impl Gateway for BuildGateway {
             .solve(&definition, &roots, Part::Asked)
             .map_err(|error| {
                 self.note(error.kind(), None);
-                match error.kind() {
-                    Kind::Interrupted => SolveError::Cancelled,
+                match (&error, error.kind()) {
+                    (_, Kind::Interrupted) => SolveError::Cancelled,
+                    (Error::Forbidden(report), _) => SolveError::NotAllowed(refusals(report)),
                     _ => SolveError::Failed(chain(&error)),
                 }
             })?;
@@ -174,16 +182,17 @@ impl Gateway for BuildGateway {
         outputs.into_iter().map(reference).collect()
     }
 
-    fn build_file(&self, frontend: Option<&str>, request: Request) -> Result<BuildResult, BuildFailure> {
+    fn build_file(
+        &self,
+        frontend: Option<&str>,
+        request: Request,
+        wrap: Wrap<'_>,
+    ) -> Result<BuildResult, BuildFailure> {
         let Some(nested) = &self.nested else {
             return Err(BuildFailure::Failed("builds are nested too deep".to_owned()));
         };
-        let gateway = Arc::new(Self::new(
-            Arc::clone(&self.build),
-            self.lock.clone(),
-            nested.inner(),
-        ));
-        let built = nested.build(frontend, &request, as_gateway(&gateway), &self.build.store);
+        let gateway = Arc::new(Self::new(Arc::clone(&self.build), nested.inner()));
+        let built = nested.build(frontend, &request, wrap(as_gateway(&gateway)), &self.build);
         let failures = gateway.failures();
         if failures.environment {
             self.note(Kind::Environment, failures.hint);
@@ -239,8 +248,8 @@ pub(super) fn warn(sink: &Sink, warnings: Report) {
 const IMAGES_AT_ONCE: usize = 64;
 
 fn resolve_all<T: Send>(
-    requests: &[OpsRequest],
-    resolve: &(dyn Fn(&OpsRequest) -> Result<T, String> + Sync),
+    requests: &[ImageRequest],
+    resolve: &(dyn Fn(&ImageRequest) -> Result<T, String> + Sync),
 ) -> Vec<Result<T, String>> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = requests

@@ -1,25 +1,20 @@
-//! The lock file of a build: where it is, what goes into it, and what it pins. What is in one is `crate::lock`'s.
+//! The lock file of a build: where it is, and how it is made. What is in one is `crate::lock`'s, what it pins `pins`'.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lapstrake_frontend::Cancel;
-use lapstrake_llb::{Definition, Op, SourceOp};
-use lapstrake_ops::source::git::Repositories;
-use lapstrake_ops::source::http::Downloads;
-use lapstrake_ops::source::image::{ImagePlace, ImageRequest};
-use lapstrake_ops::source::progress::Quiet;
-use lapstrake_ops::source::remote::Reach;
+use lapstrake_llb::{Definition, Edge, Op};
 
 use crate::error::Error;
 use crate::lock::{self, Lock, LockError, LockedFrontend};
 use crate::options::{BuildFile, BuildOptions, CompileOptions, Context, LockUse};
 
-use super::build::{self, Build};
+use super::build::{Build, Part};
 use super::{Client, Engine};
 
 /// Where the lock file of a build is. None: its build file is not in a directory of this machine.
-fn place(options: &CompileOptions) -> Option<PathBuf> {
+pub(super) fn place(options: &CompileOptions) -> Option<PathBuf> {
     let folder = match (&options.context, &options.file) {
         (Context::Directory(folder), BuildFile::Default) => folder.clone(),
         (Context::Directory(_) | Context::Empty, BuildFile::Path(path)) => {
@@ -49,7 +44,7 @@ pub(super) fn read(options: &CompileOptions) -> Result<Option<Arc<Lock>>, Error>
 
 impl Engine {
     /// What a build takes from elsewhere, as it is now, and where that is written to. Runs nothing but what the frontend
-    /// asks for.
+    /// asks for and what writes graphs that are built in their turn.
     ///
     /// # Errors
     /// As [`Engine::compile`]; also a source that cannot be found.
@@ -61,59 +56,35 @@ impl Engine {
         let _registration = build.cancel.on_cancel(move || theirs.cancel());
         let prepared = self.prepare(&build, &options.compile, &cancel)?;
         let compiled = self.compile_prepared(&build, &options.compile, &prepared, &cancel)?;
-        let mut definition = compiled.definition;
-        self.find_all(&build, options, &mut definition)?;
-        let mut frontends = Vec::new();
+        let definition = build.pins.apply(build.images(), &compiled.definition)?;
+        let graphs = nested_graphs(&definition);
+        if !graphs.is_empty() {
+            // What such a graph takes is known when it is there.
+            build.solve(&definition, &graphs, Part::Asked)?;
+        }
+        let mut lock = build.pins.found();
+        let nested = std::mem::take(&mut lock.frontends);
         for taken in &prepared.taken {
             let world = taken.frontend.contract_version();
-            frontends.push(LockedFrontend {
+            lock.add_frontend(LockedFrontend {
                 reference: taken.reference.clone(),
                 digest: taken.frontend.digest().to_string(),
                 world: world.map_err(|source| prepared.failure(source, Default::default()))?,
                 manifest: taken.manifest.map(|digest| digest.to_string()),
             });
         }
-        Ok((path, Lock::new(frontends, &definition)))
-    }
-
-    /// Finds what the sources of a graph are now, and writes it into the graph.
-    fn find_all(
-        &self,
-        build: &Build,
-        options: &BuildOptions,
-        definition: &mut Definition,
-    ) -> Result<(), Error> {
-        let (_agents, secrets) = build::known_secrets(self, options)?;
-        let reach = Reach {
-            options: self.options.remote.clone(),
-            offline: options.compile.offline,
-            secrets,
-        };
-        let files = Downloads::new(self.store.clone(), reach.clone());
-        let repositories = Repositories::new(self.store.clone(), reach);
-        for vertex in &mut definition.vertices {
-            let Op::Source(source) = &mut vertex.op else {
-                continue;
-            };
-            match source {
-                SourceOp::Image(image) if !image.reference.contains('@') => {
-                    let request = ImageRequest {
-                        reference: image.reference.clone(),
-                        place: ImagePlace::Registry,
-                        platform: vertex.platform.clone(),
-                        mode: image.mode,
-                    };
-                    image.reference = build.images().resolve(&request, &Quiet)?.reference.clone();
-                }
-                SourceOp::Http(file) if file.checksum.is_none() => {
-                    file.checksum = Some(files.find(file, &Quiet)?.digest.to_string());
-                }
-                SourceOp::Git(git) if git.checksum.is_none() => {
-                    git.checksum = Some(repositories.find(git, &Quiet)?.id);
-                }
-                _ => {}
-            }
+        for frontend in nested {
+            lock.add_frontend(frontend);
         }
-        Ok(())
+        Ok((path, lock))
     }
+}
+
+/// The results of the vertices that build a graph which an earlier one writes.
+fn nested_graphs(definition: &Definition) -> Vec<Edge> {
+    let vertices = (0u32..).zip(&definition.vertices);
+    vertices
+        .filter(|(_, vertex)| matches!(vertex.op, Op::Build(_)))
+        .map(|(vertex, _)| Edge { vertex, output: 0 })
+        .collect()
 }

@@ -5,6 +5,7 @@ mod arguments;
 mod build;
 mod build_file;
 mod components;
+pub mod editor;
 mod epoch;
 mod export;
 mod frontends;
@@ -13,6 +14,7 @@ mod lock;
 mod look;
 mod names;
 mod nested;
+mod pins;
 mod remote;
 mod ssh;
 mod stdin;
@@ -41,7 +43,7 @@ pub use why::{Explanation, Wanted};
 use crate::config::Sandbox;
 use crate::error::Error;
 use crate::gc::GcLimits;
-use crate::options::{BuildFile, BuildOptions, CompileOptions, LockUse};
+use crate::options::{BuildFile, BuildOptions, CompileOptions};
 use crate::policy::GraphPolicy;
 use crate::progress::Sink;
 use crate::trust::Trust;
@@ -177,11 +179,8 @@ impl Engine {
         let _registration = build.cancel.on_cancel(move || theirs.cancel());
         let prepared = self.prepare(build, options, &cancel)?;
         let mut compiled = self.compile_prepared(build, options, &prepared, &cancel)?;
-        if let Some(lock) = &prepared.lock {
-            let whole = options.lock == LockUse::Required;
-            lock.apply(&mut compiled.definition, whole)
-                .map_err(Error::Forbidden)?;
-        }
+        let pinned = build.pins.apply(build.images(), &compiled.definition)?;
+        compiled.definition = pinned.into_owned();
         build.check(&compiled.definition)?;
         Ok(compiled)
     }
@@ -194,7 +193,7 @@ impl Engine {
         cancel: &Cancel,
     ) -> Result<Compiled, Error> {
         let nested = Nested::new(self, options, cancel);
-        let gateway = BuildGateway::new(Arc::clone(build), prepared.lock.clone(), Some(nested));
+        let gateway = BuildGateway::new(Arc::clone(build), Some(nested));
         let gateway = Arc::new(gateway);
         let results = StoredResults(&self.store);
         let asking = Asking {
@@ -271,7 +270,7 @@ impl Engine {
         let _registration = client.cancel.on_cancel(move || theirs.cancel());
         let prepared = self.prepare(&build, &options.compile, &cancel)?;
         let nested = Nested::new(self, &options.compile, &cancel);
-        let gateway = BuildGateway::new(Arc::clone(&build), prepared.lock.clone(), Some(nested));
+        let gateway = BuildGateway::new(Arc::clone(&build), Some(nested));
         let gateway = Arc::new(gateway);
         let (frontend, request, limits) = (&prepared.frontend, &prepared.request, &prepared.limits);
         let asking = Asking {

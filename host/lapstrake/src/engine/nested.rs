@@ -5,17 +5,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use lapstrake_frontend::{
-    Asking, BuildFailure, BuildResult, Cancel, Chain, FrontendError, FrontendPlace, FrontendSource,
+    Asking, BuildFailure, BuildResult, Cancel, Chain, Frontend, FrontendError, FrontendPlace, FrontendSource,
     Frontends, Gateway, Limits, Link, Request, Speaker, resolve, syntax,
 };
-use lapstrake_store::Store;
 
 use crate::error::chain;
 use crate::options::{CompileOptions, Context};
-use crate::trust::Trust;
+use crate::trust::{Asked, Trust, TrustError};
 
 use super::Engine;
+use super::build::Build;
 use super::frontends::{self, DEFAULT_FRONTEND, StoredResults};
+use super::pins::Pins;
 
 /// Builds inside of builds inside of a build.
 const DEEPEST: u32 = 8;
@@ -59,7 +60,7 @@ impl Nested {
         frontend: Option<&str>,
         request: &Request,
         gateway: Arc<dyn Gateway>,
-        store: &Store,
+        build: &Build,
     ) -> Result<BuildResult, BuildFailure> {
         let line = match (frontend, request.sources.first()) {
             (Some(reference), _) => syntax::said(reference),
@@ -76,9 +77,8 @@ impl Nested {
         let speaker = Speaker::BuildFile(self.context.as_deref());
         let mut links = Vec::new();
         for link in std::iter::once(&line).chain(&line.then) {
-            let source = self.find(&link.reference, speaker)?;
             links.push(Link {
-                frontend: Arc::new(self.frontends.load(&source).map_err(failure)?),
+                frontend: Arc::new(self.find(&link.reference, speaker, &build.pins)?),
                 arguments: link.arguments.clone(),
             });
         }
@@ -87,22 +87,33 @@ impl Nested {
             gateway,
             limits: &self.limits,
             cancel: &self.cancel,
-            results: Some(&StoredResults(store)),
+            results: Some(&StoredResults(&build.store)),
         };
         chain.build(request, &asking).map_err(failure)
     }
 
-    /// Finds a frontend, which must be on this machine and may run.
-    fn find(&self, reference: &str, speaker: Speaker<'_>) -> Result<FrontendSource, BuildFailure> {
+    /// Finds a frontend, which must be on this machine and may run, and is the locked one where that matters.
+    fn find(&self, reference: &str, speaker: Speaker<'_>, pins: &Pins) -> Result<Frontend, BuildFailure> {
+        let refused =
+            |error: TrustError| BuildFailure::Failed(format!("{}; {}", chain(&error), error.hint()));
         let found = resolve(reference, speaker).map_err(|error| BuildFailure::Failed(chain(&error)))?;
-        let trusted = self.trust.before(reference, &found, false);
-        trusted.map_err(|error| BuildFailure::Failed(chain(&error)))?;
-        match found {
-            FrontendPlace::Here(source) => Ok(source),
-            FrontendPlace::Registry(_) | FrontendPlace::Url { .. } => Err(BuildFailure::Failed(format!(
+        let asked = Asked {
+            reference,
+            place: &found,
+            pinned: pins.lock().is_some_and(|lock| lock.frontend(reference).is_some()),
+            by_person: false,
+        };
+        self.trust.before(asked).map_err(refused)?;
+        let FrontendPlace::Here(source) = found else {
+            return Err(BuildFailure::Failed(format!(
                 "the frontend {reference} is not on this machine: a nested build takes built-in ones and files of the context"
-            ))),
-        }
+            )));
+        };
+        let frontend = self.frontends.load(&source).map_err(failure)?;
+        let is_built_in = matches!(source, FrontendSource::BuiltIn(_));
+        pins.frontend(reference, &frontend, is_built_in, &self.trust)
+            .map_err(refused)?;
+        Ok(frontend)
     }
 }
 

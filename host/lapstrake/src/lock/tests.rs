@@ -52,11 +52,18 @@ fn frontend() -> Vec<LockedFrontend> {
     }]
 }
 
+fn locked(sources: &[SourceOp]) -> Lock {
+    let mut lock = Lock::default();
+    frontend().into_iter().for_each(|known| lock.add_frontend(known));
+    sources.iter().for_each(|source| lock.add(source));
+    lock.sorted()
+}
+
 #[test]
 fn what_was_found_is_found_again() {
     let digest = Digest::of(b"debian");
     let found = definition(sources(Some(&digest)));
-    let lock = Lock::new(frontend(), &found);
+    let lock = locked(&sources(Some(&digest)));
     let text = lock.text();
     assert!(
         text.starts_with("# Written by") && text.contains("[[image]]\n"),
@@ -66,7 +73,7 @@ fn what_was_found_is_found_again() {
     // The order in which sources are asked for makes no difference to the file.
     let mut turned = sources(Some(&digest));
     turned.reverse();
-    assert_eq!(Lock::new(frontend(), &definition(turned)), lock);
+    assert_eq!(locked(&[turned.clone(), turned].concat()), lock);
 
     let mut later = definition(sources(None));
     lock.apply(&mut later, true).unwrap();
@@ -88,7 +95,7 @@ fn what_was_found_is_found_again() {
 
 #[test]
 fn what_is_not_there_is_told() {
-    let lock = Lock::new(frontend(), &definition(Vec::new()));
+    let lock = locked(&[]);
     let mut graph = definition(sources(None));
     let report = lock.apply(&mut graph, true).unwrap_err();
     assert_eq!(report.items.len(), 3);
@@ -105,7 +112,7 @@ fn what_is_not_there_is_told() {
 fn other_files_are_refused() {
     let parse = |text: &str| Lock::parse(text, NAME.into()).unwrap_err();
     assert!(matches!(parse("versions = 1"), LockError::Parse { .. }));
-    let text = Lock::new(frontend(), &definition(Vec::new())).text();
+    let text = locked(&[]).text();
     let later = text.replace("version = 1", "version = 2");
     assert!(matches!(parse(&later), LockError::Version { found: 2, .. }));
 }

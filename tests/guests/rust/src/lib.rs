@@ -4,7 +4,7 @@
 mod aliased;
 
 use lapstrake_sdk::types::*;
-use lapstrake_sdk::{Frontend, Graph, Host, Reference, register};
+use lapstrake_sdk::{Frontend, Graph, Host, Reference, State, register};
 
 /// The frontend.
 pub struct Guest;
@@ -24,6 +24,9 @@ impl Frontend for Guest {
             "good" => Ok(graph_of(vec![scratch_file("/hello.txt")])),
             "echo" => Ok(labelled(&request, "request", format!("{request:?}"))),
             "read" => read(host, &request),
+            "fetch" => fetch(host, &request),
+            "tell" => tell(host, &request),
+            "graph" => Ok(graph_of_file(&request)),
             "resolve" => resolve(host, &request),
             "nested" => nested(host, request),
             "nested-for-ever" => host.build_file(Some("./own.wasm"), &request),
@@ -78,10 +81,13 @@ impl Frontend for Guest {
 
 register!(Guest);
 
-/// Solves a step that writes a build file, and builds that.
+/// Solves a step that writes a build file of option `from`, and builds that.
 fn nested(host: &dyn Host, mut request: Request) -> Result<BuildResult, BuildError> {
     let graph = Graph::new();
-    let text = "FROM scratch\nCOPY made /\n";
+    let text = format!(
+        "FROM {}\nCOPY made /\n",
+        said(&request, "from").unwrap_or("scratch")
+    );
     let written = graph.scratch().file().write("/Dockerfile", text).done();
     host.progress("writing build files", 1, Some(2));
     let edges: Vec<Edge> = written.edge().into_iter().collect();
@@ -221,9 +227,13 @@ fn report() -> Report {
     Report::new(vec![item], vec![source])
 }
 
+/// An option of the request, which a person gives as a build argument.
+fn said<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.option(name).or_else(|| request.build_arg(name))
+}
+
 fn number(request: &Request, option: &str, default: usize) -> usize {
-    request
-        .option(option)
+    said(request, option)
         .and_then(|text| text.parse().ok())
         .unwrap_or(default)
 }
@@ -281,37 +291,95 @@ fn resolve_many(host: &dyn Host, count: usize) -> Result<BuildResult, BuildError
     )))
 }
 
-/// Solves the main context and shows what is in it: the file of option `path` as label `text`, of option `dir` the names.
+/// Solves the main context and shows what is in it: the file of option `path` as label `text`, with `part` only some bytes, of
+/// option `dir` the names, with `pattern` only some.
 fn read(host: &dyn Host, request: &Request) -> Result<BuildResult, BuildError> {
-    let graph = Graph::new();
-    let roots: Vec<Edge> = graph.local(MAIN_CONTEXT).edge().into_iter().collect();
-    let (definition, roots) = graph.definition(&roots);
-    let trees = host.solve(&definition, &roots)?;
-    let tree = trees
-        .first()
-        .ok_or(BuildError::Internal("no tree for one root".into()))?;
+    let tree = solved(host, |graph| graph.local(MAIN_CONTEXT))?;
     let failed = |error: FileError| BuildError::HostFailed(format!("{error:?}"));
-    let text = match (request.option("path"), request.option("dir")) {
-        (Some(path), _) => format!(
+    let part = said(request, "part").and_then(|part| part.split_once(':'));
+    let part = part.and_then(|(offset, length)| Some((offset.parse().ok()?, length.parse().ok()?)));
+    let text = match (said(request, "path"), part) {
+        (Some(path), Some((offset, length))) => {
+            let data = tree.read_file(path, Some(ByteRange { offset, length }));
+            String::from_utf8_lossy(&data.map_err(failed)?).into_owned()
+        }
+        (Some(path), None) => format!(
             "{:?} {:?}",
             tree.stat(path).map_err(failed)?,
             tree.read_text(path).map_err(failed)?
         ),
-        (_, dir) => format!("{:?}", tree.read_dir(dir.unwrap_or("/"), None).map_err(failed)?),
+        (None, _) => {
+            let dir = said(request, "dir").unwrap_or("/");
+            let found = tree.read_dir(dir, said(request, "pattern")).map_err(failed)?;
+            format!("{found:?}")
+        }
     };
     Ok(labelled(request, "text", text))
 }
 
-/// Looks the image of option `image` up; the answer is label `image`.
-fn resolve(host: &dyn Host, request: &Request) -> Result<BuildResult, BuildError> {
-    let reference = request.option("image").unwrap_or_default().to_owned();
-    let wanted = ImageRequest {
-        reference,
-        platform: Some(request.build_platform.clone()),
+/// Solves a file by HTTP, of option `url`, and shows what is in it as label `text`.
+fn fetch(host: &dyn Host, request: &Request) -> Result<BuildResult, BuildError> {
+    let url = said(request, "url").unwrap_or_default();
+    let file = HttpSource {
+        url: url.to_owned(),
         ..Default::default()
     };
-    let image = host
-        .resolve_image_config(wanted)
-        .map_err(BuildError::HostFailed)?;
-    Ok(labelled(request, "image", format!("{image:?}")))
+    let tree = solved(host, |graph| graph.source(SourceOp::Http(file.clone()), None))?;
+    let files = tree.read_dir("/", None);
+    let name = files.ok().and_then(|files| Some(files.first()?.name.clone()));
+    let text = tree.read_text(&format!("/{}", name.unwrap_or_default()));
+    let text = text.map_err(|error| BuildError::HostFailed(format!("{error:?}")))?;
+    Ok(labelled(request, "text", text))
+}
+
+fn solved(host: &dyn Host, root: impl Fn(&Graph) -> State) -> Result<Box<dyn Reference>, BuildError> {
+    let graph = Graph::new();
+    let roots: Vec<Edge> = root(&graph).edge().into_iter().collect();
+    let (definition, roots) = graph.definition(&roots);
+    let mut trees = host.solve(&definition, &roots)?.into_iter();
+    trees
+        .next()
+        .ok_or(BuildError::Internal("no tree for one root".into()))
+}
+
+/// Says one thing in every way that a person is told.
+fn tell(host: &dyn Host, request: &Request) -> Result<BuildResult, BuildError> {
+    host.log(LogLevel::Debug, "sounding the depth");
+    host.log(LogLevel::Info, "all hands on deck");
+    host.log(LogLevel::Warn, "fog ahead");
+    host.warn(&report());
+    host.progress("hoisting sails", 1, Some(2));
+    host.progress("hoisting sails", 2, Some(2));
+    Ok(labelled(request, "told", "all".to_owned()))
+}
+
+/// A step that builds the graph in the file of option `path` of the main context.
+fn graph_of_file(request: &Request) -> BuildResult {
+    let filename = said(request, "path").unwrap_or_default().to_owned();
+    let local = LocalSource {
+        name: MAIN_CONTEXT.to_owned(),
+        ..Default::default()
+    };
+    let input = Edge { vertex: 0, output: 0 };
+    let ops = [
+        Op::Source(SourceOp::Local(local)),
+        Op::Build(BuildOp { input, filename }),
+    ];
+    graph_of(ops.map(|op| Vertex::new(op, None)).into())
+}
+
+/// Looks the images of option `image` up, all at once; the answers are label `image`, in their order.
+fn resolve(host: &dyn Host, request: &Request) -> Result<BuildResult, BuildError> {
+    let references = said(request, "image").unwrap_or_default().split(',');
+    let wanted: Vec<ImageRequest> = references
+        .map(|reference| ImageRequest {
+            reference: reference.to_owned(),
+            platform: Some(request.build_platform.clone()),
+            ..Default::default()
+        })
+        .collect();
+    let images: Result<Vec<_>, _> = host.resolve_image_configs(&wanted).into_iter().collect();
+    let images = images.map_err(BuildError::HostFailed)?;
+    let text: Vec<String> = images.iter().map(|image| format!("{image:?}")).collect();
+    Ok(labelled(request, "image", text.join("\n")))
 }
