@@ -34,6 +34,11 @@ for file in /etc/subuid /etc/subgid; do
     echo "$with:$start:65536" >> "$file"
 done
 
+# Their temporary files, which go with it.
+temporary=$(mktemp -d /tmp/lapstrake-users-XXXXXX)
+chmod 1777 "$temporary"
+trap 'rm -rf "$temporary"' EXIT
+
 as() {
     user=$1
     shift
@@ -41,7 +46,7 @@ as() {
         cd "/home/$user" 2> /dev/null || cd /tmp
         # Nothing of root's environment but where programs are.
         setpriv --reuid "$user" --regid "$user" --init-groups env -i PATH="$PATH" HOME="/home/$user" USER="$user" \
-            TMPDIR=/tmp LAPSTRAKE="$root/target/$profile/lapstrake" "$@"
+            TMPDIR="$temporary" LAPSTRAKE="$root/target/$profile/lapstrake" "$@"
     )
 }
 
@@ -92,5 +97,4 @@ for test in $tests; do
         ;;
     esac
 done
-rm -rf /tmp/lapstrake-exec-tests-* /tmp/lapstrake-tests-"$(id -u $with)" /tmp/lapstrake-tests-"$(id -u $without)"
 exit $failed

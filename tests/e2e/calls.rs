@@ -181,7 +181,7 @@ SSH
 default
 
 CACHE MOUNT
-//cache
+/cache
 ";
     assert_eq!(ran.stdout, expected);
     let ran = asked(STAGES, &["--call", "outline,format=json", "--target", "build"]).ok();
@@ -192,7 +192,7 @@ CACHE MOUNT
     assert_eq!(outline["args"][0]["location"]["ranges"][0]["start"]["line"], 2);
     assert_eq!(outline["secrets"], json!([{ "name": "token" }]));
     assert_eq!(outline["ssh"], json!([{ "name": "default" }]));
-    assert_eq!(outline["cache"], json!([{ "ID": "//cache" }]));
+    assert_eq!(outline["cache"], json!([{ "ID": "/cache" }]));
     assert_eq!(outline["sources"].as_array().unwrap().len(), 1);
     asked(STAGES, &["--call", "outline", "--target", "biuld"]).fails(1, &["biuld", "did you mean `build`?"]);
 }

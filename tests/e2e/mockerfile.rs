@@ -75,6 +75,41 @@ fn mistakes_are_told_with_their_places_all_at_once() {
 }
 
 #[test]
+fn calls_answer_and_the_schemas_are_in_the_program() {
+    let place = Place::new();
+    place.file(
+        "Mockerfile.yaml",
+        format!(
+            "{BEGIN}- name: tools\n  description: What both need\n  from: debian\n- name: app\n  parent: tools\n\
+             \x20 secrets: [{{id: token}}]\n"
+        ),
+    );
+    let call = |words: &[&str]| place.run([&["build", "context", "--call"], words].concat());
+    let targets = call(&["targets"]).ok().stdout;
+    assert!(
+        targets.contains("tools") && targets.contains("What both need") && targets.contains("app (default)"),
+        "{targets}"
+    );
+    let offered = call(&["subrequests.describe"]).ok().stdout;
+    for name in ["lint", "outline", "targets", "schema"] {
+        assert!(offered.lines().any(|line| line.starts_with(name)), "{offered}");
+    }
+    // A check needs no image, and its warnings have their places; an outline has the configuration of its base.
+    let checked = call(&["check"]).fails(1, &[]);
+    assert!((checked.stdout + &checked.stderr).contains("Mockerfile.yaml:5"));
+    let base = lapstrake_tests::base::context().replacen("base=", "debian=", 1);
+    let outline = call(&["outline", "--build-context", &base]).ok().stdout;
+    assert!(outline.contains("app") && outline.contains("token"), "{outline}");
+
+    for version in ["v1alpha1", "v1beta1"] {
+        place.file("Mockerfile.yaml", format!("apiVersion: {version}\nimages: []\n"));
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+        let shipped = text(docs.join(format!("mockerfile-{version}.schema.json")));
+        assert_eq!(call(&["schema"]).ok().stdout, shipped);
+    }
+}
+
+#[test]
 fn downloads_are_checked_unpacked_and_installed() {
     if !can_run_containers() {
         skip!("containers cannot be made here");

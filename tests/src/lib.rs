@@ -10,6 +10,7 @@ pub mod gated;
 pub mod guests;
 pub mod layout;
 pub mod opened;
+pub mod packages;
 pub mod place;
 pub mod repository;
 pub mod search;

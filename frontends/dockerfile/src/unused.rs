@@ -4,24 +4,12 @@
 use std::collections::BTreeSet;
 
 use lapstrake_sdk::did_you_mean;
+use lapstrake_sdk::options::is_predefined;
 use lapstrake_sdk::types::Request;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::instructions::Instruction;
 use crate::stages::Dockerfile;
-
-/// Arguments that mean something without being declared, in upper case.
-const PREDEFINED: [&str; 6] = [
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "FTP_PROXY",
-    "NO_PROXY",
-    "ALL_PROXY",
-    "SOURCE_DATE_EPOCH",
-];
-
-/// Beginnings of further ones.
-const PREFIXES: [&str; 3] = ["BUILDKIT_", "TARGET", "BUILD"];
 
 /// Warns of arguments that no ARG of the file declares, in any of its stages.
 pub fn build_args(request: &Request, file: &Dockerfile) -> Option<Diagnostic> {
@@ -60,10 +48,4 @@ pub fn build_args(request: &Request, file: &Dockerfile) -> Option<Diagnostic> {
         severity: Severity::Warning,
         ..Diagnostic::elsewhere("UnusedBuildArg", message).help(help)
     })
-}
-
-fn is_predefined(name: &str) -> bool {
-    let upper = name.to_ascii_uppercase();
-    // Proxies are known in both cases, the others as they are.
-    PREDEFINED.contains(&upper.as_str()) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }

@@ -1,6 +1,7 @@
 //! The frontend's functions: what a request is answered with.
 //! Knows nothing of Wasm; `component.rs` exports it.
 
+use lapstrake_sdk::options::is_predefined;
 use lapstrake_sdk::types::{
     BuildError, BuildResult, CallInfo, CallResult, Diagnostic, FrontendInfo, OptionInfo, Outline, Report,
     Request, TargetInfo,
@@ -50,7 +51,8 @@ impl Frontend for MockerfileFrontend {
     fn build(host: &dyn Host, request: Request) -> Result<BuildResult, BuildError> {
         let mut run = Run::new(&request);
         let lowered = run.lower(host, run.target()?)?;
-        let warnings = run.finish()?;
+        let mut warnings = run.finish()?;
+        warnings.extend(unused_build_args(&request));
         Ok(lowered.graph.finish(lowered.images, warnings))
     }
 
@@ -138,6 +140,15 @@ fn schema(request: &Request) -> CallResult {
         text: format!("{schema}\n"),
         json: schema.to_string(),
     }
+}
+
+/// Warns of build arguments: most of the time they are meant for a Dockerfile.
+fn unused_build_args(request: &Request) -> Option<Diagnostic> {
+    let names = request.build_args.iter().map(|pair| pair.key.as_str());
+    let unused: Vec<&str> = names.filter(|name| !is_predefined(name)).collect();
+    let message = format!("one or more build-args [{}] were not consumed", unused.join(" "));
+    let warning = Diagnostic::warning("UnusedBuildArg", message);
+    (!unused.is_empty()).then(|| warning.help("a Mockerfile has no build arguments: `env` sets variables"))
 }
 
 /// One request on its way.

@@ -7,6 +7,8 @@ use crate::error::{Error, ErrorKind};
 use crate::eval::code::Param;
 use crate::eval::{Attr, Attrs, Value, Vm};
 use crate::primitives::output;
+use crate::sources::is_own;
+use crate::span::Span;
 use crate::{evaluation, suggest};
 
 /// The arguments of a request.
@@ -93,51 +95,72 @@ pub async fn call(vm: &Vm, value: Value, arguments: &Arguments) -> Result<Value,
     }
 }
 
-/// Enters a value by an attribute path.
-pub async fn select(vm: &Vm, value: Value, arguments: &Arguments, path: &[String]) -> Result<Value, Error> {
-    let mut value = call(vm, value, arguments).await?;
+/// A value, and where the build file says it.
+pub struct Found {
+    /// The value.
+    pub value: Value,
+    /// The place; none: it is not written there.
+    pub place: Option<Span>,
+}
+
+/// Enters a value, the file's that is at `place`, by an attribute path.
+pub async fn select(vm: &Vm, file: Found, arguments: &Arguments, path: &[String]) -> Result<Found, Error> {
+    let mut place = file.place;
+    let mut value = call(vm, file.value, arguments).await?;
     for (index, name) in path.iter().enumerate() {
         let found = match &value {
-            Value::Attrs(attrs) => match vm.get(attrs, name) {
-                Some(found) => found,
+            Value::Attrs(attrs) => match vm.symbols().find(name).and_then(|symbol| attrs.get(symbol)) {
+                Some(found) => {
+                    place = written(found).or(place);
+                    found.value.clone()
+                }
                 None => {
                     let message = format!("attribute '{}' missing", path[..=index].join("."));
                     let error = Error::new(ErrorKind::MissingAttribute, message);
                     let names = attrs.sorted(vm.symbols());
-                    return Err(suggest::help(error, name, names.iter().map(|(name, _)| &**name)));
+                    let error = suggest::help(error, name, names.iter().map(|(name, _)| &**name));
+                    return Err(error.at(place));
                 }
             },
             Value::List(list) => {
                 let item = name.parse::<usize>().ok().and_then(|index| list.0.get(index));
                 let message = format!("the list has no element '{name}': it has {}", list.0.len());
-                item.cloned()
-                    .ok_or_else(|| Error::new(ErrorKind::MissingAttribute, message))?
+                let missing = || Error::new(ErrorKind::MissingAttribute, message).at(place);
+                item.cloned().ok_or_else(missing)?
             }
             other => {
                 let message = format!("there is no attribute '{name}' in {}", other.type_phrase());
-                return Err(Error::new(ErrorKind::MissingAttribute, message));
+                return Err(Error::new(ErrorKind::MissingAttribute, message).at(place));
             }
         };
-        value = call(vm, found, arguments).await?;
+        let called = call(vm, found, arguments).await;
+        value = called.map_err(|error| error.or_at(place))?;
     }
-    Ok(value)
+    Ok(Found { value, place })
+}
+
+/// Where the build file says an attribute.
+fn written(attr: &Attr) -> Option<Span> {
+    attr.span.filter(|span| !is_own(*span))
 }
 
 /// Of a set that cannot be built itself its attribute `default`, else its only one that can.
-pub async fn default(vm: &Vm, value: Value) -> Result<Value, Error> {
-    let Value::Attrs(attrs) = &value else {
-        return Ok(value);
+pub async fn default(vm: &Vm, found: Found) -> Result<Found, Error> {
+    let Value::Attrs(attrs) = &found.value else {
+        return Ok(found);
     };
-    if output::can_be_built(vm, &value).await? {
-        return Ok(value);
+    if output::can_be_built(vm, &found.value).await? {
+        return Ok(found);
     }
-    if let Some(default) = vm.get(attrs, "default") {
-        return vm.force(&default).await;
-    }
-    if attrs.len() == 1
-        && let Some(only) = attrs.iter().next()
-    {
-        return vm.force(&only.value).await;
-    }
-    Ok(value)
+    let default = attrs.get(vm.symbol("default"));
+    let only = || attrs.iter().next().filter(|_| attrs.len() == 1);
+    let Some(chosen) = default.or_else(only) else {
+        return Ok(found);
+    };
+    let place = written(chosen).or(found.place);
+    let value = vm.force(&chosen.value).await;
+    Ok(Found {
+        value: value.map_err(|error| error.or_at(place))?,
+        place,
+    })
 }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::sources::is_own;
 use crate::span::Span;
 
 /// The sort of an error.
@@ -139,6 +140,16 @@ impl Error {
             Rc::make_mut(&mut self.0).span = span;
         }
         self
+    }
+
+    /// Says where, unless that is known or a step on the way says it.
+    #[must_use]
+    pub fn or_at(self, span: Option<Span>) -> Self {
+        let is_placed = |note: &Note| note.span.is_some_and(|span| !is_own(span));
+        match self.0.trace.iter().any(is_placed) {
+            true => self,
+            false => self.at(span),
+        }
     }
 
     /// Says what to do.

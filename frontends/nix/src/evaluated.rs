@@ -12,15 +12,15 @@ use crate::run::Run;
 /// it, such as for a function).
 pub fn evaluated(run: &Run<'_>) -> Result<CallResult, BuildError> {
     let vm = run.vm();
-    let (inner, value) = (vm.clone(), run.value()?);
+    let (inner, found) = (vm.clone(), run.value()?);
     let answer = vm.block_on(async move {
-        let shown = shown(&inner, value).await?;
+        let shown = shown(&inner, found.value).await?;
         control::deep_force(&inner, &shown.value).await?;
         let text = print::print(&inner, &shown.value);
         let json = json::to_json(&inner, &shown.data).await?.to_utf8()?;
         Ok(CallResult { text, json })
     });
-    answer.map_err(|error| run.invalid(&error))
+    answer.map_err(|error| run.invalid(&error.or_at(found.place)))
 }
 
 /// A value to be shown.

@@ -1,7 +1,8 @@
 //! Digests and how Nix writes them: base 16, its own base 32, base 64 and SRI. Knows nothing of store paths.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::{Engine, alphabet};
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
@@ -26,16 +27,13 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Finds one by its name.
-    pub fn of(name: &str) -> Result<Self, Error> {
+    pub fn find(name: &str) -> Result<Self, HashError> {
         match name {
             "md5" => Ok(Algorithm::Md5),
             "sha1" => Ok(Algorithm::Sha1),
             "sha256" => Ok(Algorithm::Sha256),
             "sha512" => Ok(Algorithm::Sha512),
-            _ => {
-                let message = format!("unknown hash algorithm '{name}'");
-                Err(Error::new(ErrorKind::Value, message).help("there are md5, sha1, sha256 and sha512"))
-            }
+            _ => Err(HashError::Unknown(name.to_owned())),
         }
     }
 
@@ -124,30 +122,93 @@ pub(crate) fn from_base16(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-/// Reads a digest in any of the ways in which Nix writes them: `sha256:…`, `sha256-…` (SRI), or without a name where
-/// the algorithm is known. The length says the base.
-pub fn parse(text: &str, algorithm: Option<Algorithm>) -> Result<(Algorithm, Vec<u8>), Error> {
-    let invalid = || Error::new(ErrorKind::Value, format!("'{text}' is not a hash"));
-    let split = text.split_once(':').or_else(|| text.split_once('-'));
-    let named = split.and_then(|(name, rest)| Some((Algorithm::of(name).ok()?, rest)));
-    let (found, digits) = match (named, algorithm) {
-        (Some((found, _)), Some(wanted)) if found != wanted => {
-            let message = format!("hash '{text}' is not of type {}", wanted.name());
-            return Err(Error::new(ErrorKind::Value, message));
+/// Base 64 of SRI, whose padding Nix does not ask for.
+const SRI: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Reads a digest in any of the ways in which Nix writes them: `sha256-…` (SRI, W3C Subresource Integrity), `sha256:…`,
+/// or without a name where the algorithm is known. But for SRI the length says the base.
+///
+/// # Errors
+/// It is none, or one of another algorithm than `algorithm`.
+pub fn parse(text: &str, algorithm: Option<Algorithm>) -> Result<(Algorithm, Vec<u8>), HashError> {
+    let (named, digits, is_sri) = match text.split_once([':', '-']) {
+        Some((name, digits)) => (
+            Some(Algorithm::find(name)?),
+            digits,
+            !text[name.len()..].starts_with(':'),
+        ),
+        None => (None, text, false),
+    };
+    let found = match (named, algorithm) {
+        (Some(found), Some(wanted)) if found != wanted => {
+            return Err(HashError::Other {
+                text: text.to_owned(),
+                wanted: wanted.name(),
+            });
         }
-        (Some(named), _) => named,
-        (None, Some(wanted)) => (wanted, text),
-        (None, None) => return Err(invalid().help("say which algorithm: sha256:… or sha256-…")),
+        (Some(found), _) | (None, Some(found)) => found,
+        (None, None) => return Err(HashError::Nameless(text.to_owned())),
     };
     let size = found.size();
-    let bytes = if digits.len() == size * 2 {
-        from_base16(digits)
-    } else if digits.len() == base32_length(size) {
-        from_base32(digits, size)
-    } else {
-        STANDARD.decode(digits).ok().filter(|bytes| bytes.len() == size)
+    let bytes = match digits.len() {
+        _ if is_sri => SRI.decode(digits).ok(),
+        length if length == size * 2 => from_base16(digits),
+        length if length == base32_length(size) => from_base32(digits, size),
+        _ => STANDARD.decode(digits).ok(),
     };
-    let message = format!("hash '{text}' has wrong length or digits for {}", found.name());
-    let bytes = bytes.ok_or_else(|| Error::new(ErrorKind::Value, message))?;
+    let wrong = || HashError::Digits {
+        text: text.to_owned(),
+        algorithm: found.name(),
+    };
+    let bytes = bytes.filter(|bytes| bytes.len() == size).ok_or_else(wrong)?;
     Ok((found, bytes))
+}
+
+/// A text that is no hash.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HashError {
+    /// An algorithm that there is not.
+    #[error("unknown hash algorithm '{0}'")]
+    Unknown(String),
+    /// Digits that could be any algorithm's.
+    #[error("'{0}' is not a hash")]
+    Nameless(String),
+    /// A hash of another algorithm.
+    #[error("hash '{text}' is not of type {wanted}")]
+    Other {
+        /// The hash.
+        text: String,
+        /// The algorithm that is needed.
+        wanted: &'static str,
+    },
+    /// Not the digits of a hash.
+    #[error("hash '{text}' has wrong length or digits for {algorithm}")]
+    Digits {
+        /// The hash.
+        text: String,
+        /// Its algorithm.
+        algorithm: &'static str,
+    },
+}
+
+impl HashError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Unknown(_) => "there are md5, sha1, sha256 and sha512",
+            Self::Nameless(_) => "say which algorithm: sha256:… or sha256-…",
+            Self::Other { .. } | Self::Digits { .. } => {
+                "hashes are written sha256-BASE64, sha256:DIGITS, or DIGITS in base 16, 32 or 64"
+            }
+        }
+    }
+}
+
+impl From<HashError> for Error {
+    fn from(error: HashError) -> Self {
+        Error::new(ErrorKind::Value, error.to_string()).help(error.hint())
+    }
 }

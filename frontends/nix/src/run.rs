@@ -6,7 +6,8 @@ use std::rc::Rc;
 use lapstrake_sdk::types::*;
 use lapstrake_sdk::{Graph, Host};
 
-use crate::arguments::{self, Arguments};
+use crate::arguments::{self, Arguments, Found};
+use crate::compile;
 use crate::error::Error;
 use crate::eval::{Value, Vm};
 use crate::evaluation::Evaluation;
@@ -14,7 +15,11 @@ use crate::host_io::HostIo;
 use crate::lower::{Lowering, Options, StorePath};
 use crate::primitives::builds::refused;
 use crate::primitives::{Builds, Surroundings, output};
+use crate::span::Span;
 use crate::{lint, path, report};
+
+/// Number of the build file among the files of an evaluation: it is read first.
+const MAIN_FILE: u32 = 0;
 
 /// An evaluation of a request's build file.
 pub struct Run<'a> {
@@ -69,23 +74,35 @@ impl<'a> Run<'a> {
     }
 
     /// The value that the request asks for: of a function what it gives for the arguments, of a set the attribute.
-    pub fn value(&self) -> Result<Value, BuildError> {
+    pub fn value(&self) -> Result<Found, BuildError> {
         let arguments = Arguments::of(self.vm(), self.request).map_err(|error| self.invalid(&error))?;
         let path = arguments::attribute_path(self.request).map_err(|error| self.invalid(&error))?;
-        let (vm, file) = (self.vm().clone(), self.file.clone());
-        let value = self
+        let vm = self.vm().clone();
+        let place = self.main_expression();
+        let file = Found {
+            value: self.file.clone(),
+            place,
+        };
+        let found = self
             .vm()
             .block_on(async move { arguments::select(&vm, file, &arguments, &path).await });
-        value.map_err(|error| self.invalid(&error))
+        found.map_err(|error| self.invalid(&error.or_at(place)))
+    }
+
+    /// Where the build file says its value.
+    fn main_expression(&self) -> Option<Span> {
+        let source = self.vm().sources().get(MAIN_FILE)?;
+        compile::main_expression(&source.text, MAIN_FILE)
     }
 
     /// The value that is built: the default one of a set of several.
     pub fn built_value(&self) -> Result<StorePath, BuildError> {
-        let value = self.value()?;
+        let found = self.value()?;
         let vm = self.vm().clone();
         let path = self.vm().block_on(async move {
-            let value = arguments::default(&vm, value).await?;
-            output::of(&vm, &value).await
+            let found = arguments::default(&vm, found).await?;
+            let path = output::of(&vm, &found.value).await;
+            path.map_err(|error| error.or_at(found.place))
         });
         path.map_err(|error| self.invalid(&error))
     }
@@ -120,14 +137,14 @@ impl<'a> Run<'a> {
         let path = self.built_value()?;
         let builds: Rc<Builds> = Builds::of(self.vm());
         let store = builds.store();
-        for file in self.vm().sources().files() {
-            graph.source_file(&file);
-        }
+        let files = self.vm().sources().files();
+        let files = files.iter().map(|file| graph.source_file(file)).collect();
         let options = Options {
             no_cache: self.request.option("no-cache").is_some(),
             resolve_mode: resolve_mode(self.request),
         };
-        let mut lowering = Lowering::new(&store, graph, self.host, self.platform.clone(), options);
+        let mut lowering =
+            Lowering::new(&store, graph, self.host, self.platform.clone(), options).reading(files);
         let image = lowering.image_of(&path);
         let mut image = image.map_err(|error| {
             let place = lowering.place();

@@ -30,6 +30,11 @@ pub struct Sources {
 /// Number of the first file that came with the frontend.
 const FIRST_OWN: u32 = 1 << 31;
 
+/// Whether a span is in a file that came with the frontend.
+pub fn is_own(span: Span) -> bool {
+    span.file >= FIRST_OWN
+}
+
 impl Sources {
     /// Adds a file and returns its number.
     pub fn add(&self, name: impl Into<String>, path: Option<String>, text: impl Into<String>) -> u32 {
@@ -58,7 +63,7 @@ impl Sources {
 
     /// Returns a span as the contract has it; none: it is in a file of the frontend's own.
     pub fn range(&self, span: Span) -> Option<SourceRange> {
-        if span.file >= FIRST_OWN {
+        if is_own(span) {
             return None;
         }
         let source = self.get(span.file)?;

@@ -277,7 +277,7 @@ impl Error {
     }
 
     /// What to do, where there is something.
-    fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         if disk_is_full(self) {
             return Some(
                 "make room, such as with lapstrake prune, and build again: nothing is lost".to_owned(),
@@ -410,7 +410,7 @@ fn render_frontend(out: &mut String, failure: &FrontendFailure) {
 }
 
 /// What to do about a frontend's failure, where its message does not say.
-fn frontend_help(error: &FrontendError) -> Option<&'static str> {
+pub(crate) fn frontend_help(error: &FrontendError) -> Option<&'static str> {
     Some(match error {
         FrontendError::Trap { .. }
         | FrontendError::Malformed { .. }

@@ -10,6 +10,7 @@ pub mod gc;
 mod git_address;
 pub mod history;
 pub mod lock;
+pub mod lsp;
 pub mod options;
 pub mod platform;
 pub mod policy;

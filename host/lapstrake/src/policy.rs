@@ -78,6 +78,17 @@ impl GraphPolicy {
         }
     }
 
+    /// Whether an image may be asked for, before there is a graph that uses it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_image(&self, reference: &str) -> Result<(), String> {
+        match self.image(reference) {
+            Some(breach) => Err(format!("{} ({})", breach.message, breach.help)),
+            None => Ok(()),
+        }
+    }
+
     fn image(&self, text: &str) -> Option<Breach> {
         let allowed = self.registries.as_ref()?;
         let name = reference::parse(text).map_or_else(

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use lapstrake_frontend::{FrontendPlace, FrontendSource};
 use lapstrake_llb::Digest;
 use lapstrake_ops::source::component::{PublicKey, Signed};
-use lapstrake_ops::source::reference;
+use lapstrake_ops::source::{reference, remote};
 
 use crate::lock::LockedFrontend;
 
@@ -54,7 +54,8 @@ pub struct Trust {
     /// Registries that frontends may come from, each a host or the beginning of a name, such as `ghcr.io/me`.
     /// None: any.
     pub registries: Option<Vec<String>>,
-    /// Keys of which one MUST have signed a frontend from a registry. Empty: no signature is asked for.
+    /// Keys of which one MUST have signed a frontend that is not built in, unless a person names a file or an address with
+    /// its digest: only registries have signatures. Empty: no signature is asked for.
     pub keys: Vec<(String, PublicKey)>,
 }
 
@@ -82,6 +83,12 @@ pub enum TrustError {
         place: String,
         /// From where they may.
         registries: Vec<String>,
+    },
+    /// Nobody can have signed it.
+    #[error("{reference} comes from no registry, so that it has no signature, and frontends must have one")]
+    NotSignable {
+        /// Which.
+        reference: String,
     },
     /// Nobody has signed it.
     #[error("{reference} has no signature by any of {}", keys.join(", "))]
@@ -127,6 +134,9 @@ impl TrustError {
             Self::Registry { .. } => {
                 "name its registry in registries under [frontend] in the configuration file"
             }
+            Self::NotSignable { .. } => {
+                "push and sign it, or name it on the command line with --frontend; the keys stand in keys under [frontend]"
+            }
             Self::NotSigned { .. } => {
                 "cosign sign --key cosign.key --new-bundle-format=false signs it; the keys stand in keys under [frontend]"
             }
@@ -137,33 +147,67 @@ impl TrustError {
     }
 }
 
+/// A frontend that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// How it is named.
+    pub reference: &'a str,
+    /// Where that leads.
+    pub place: &'a FrontendPlace,
+    /// Whether the lock file says its digest.
+    pub pinned: bool,
+    /// Whether a person names it, not a build file.
+    pub by_person: bool,
+}
+
 impl Trust {
-    /// Whether a frontend may be fetched at all, by what is known before. `pinned`: the lock file says its digest.
+    /// Whether a frontend may be fetched at all, by what is known before.
     ///
     /// # Errors
     /// Why not.
-    pub fn before(&self, reference: &str, place: &FrontendPlace, pinned: bool) -> Result<(), TrustError> {
-        let owned = || reference.to_owned();
-        let has_digest = match place {
+    pub fn before(&self, asked: Asked<'_>) -> Result<(), TrustError> {
+        let reference = || asked.reference.to_owned();
+        let has_digest = match asked.place {
             FrontendPlace::Here(FrontendSource::BuiltIn(_)) => return Ok(()),
             FrontendPlace::Here(_) => false,
             FrontendPlace::Registry(name) => name.contains('@'),
             FrontendPlace::Url { .. } => true,
         };
         match self.policy {
-            FrontendPolicy::Embedded => return Err(TrustError::NotEmbedded { reference: owned() }),
-            FrontendPolicy::Locked if !has_digest && !pinned => {
-                return Err(TrustError::NotLocked { reference: owned() });
+            FrontendPolicy::Embedded => {
+                return Err(TrustError::NotEmbedded {
+                    reference: reference(),
+                });
+            }
+            FrontendPolicy::Locked if !has_digest && !asked.pinned => {
+                return Err(TrustError::NotLocked {
+                    reference: reference(),
+                });
             }
             FrontendPolicy::Locked | FrontendPolicy::Any => {}
         }
-        let (FrontendPlace::Registry(name), Some(registries)) = (place, &self.registries) else {
+        let is_signable = matches!(asked.place, FrontendPlace::Registry(_));
+        if !self.keys.is_empty() && !is_signable && !asked.by_person {
+            return Err(TrustError::NotSignable {
+                reference: reference(),
+            });
+        }
+        self.registry(asked.place)
+    }
+
+    /// Whether a frontend may come from where it is. Files are from nowhere.
+    fn registry(&self, place: &FrontendPlace) -> Result<(), TrustError> {
+        let Some(registries) = &self.registries else {
             return Ok(());
         };
-        let place = match reference::parse(name) {
-            Ok(image) => format!("{}/{}", image.registry(), image.repository()),
-            // It says so itself when it is fetched.
-            Err(_) => return Ok(()),
+        let place = match place {
+            FrontendPlace::Registry(name) => match reference::parse(name) {
+                Ok(image) => format!("{}/{}", image.registry(), image.repository()),
+                // It says so itself when it is fetched.
+                Err(_) => return Ok(()),
+            },
+            FrontendPlace::Url { url, .. } => remote::place(url),
+            FrontendPlace::Here(_) => return Ok(()),
         };
         if registries.iter().any(|allowed| is_below(&place, allowed)) {
             return Ok(());
@@ -238,6 +282,23 @@ mod tests {
         }
     }
 
+    /// What a build file asks for.
+    fn before(trust: &Trust, place: &FrontendPlace, pinned: bool) -> Result<(), TrustError> {
+        trust.before(Asked {
+            reference: "x",
+            place,
+            pinned,
+            by_person: false,
+        })
+    }
+
+    fn address(url: &str) -> FrontendPlace {
+        FrontendPlace::Url {
+            url: url.to_owned(),
+            digest: Digest::of(b"x"),
+        }
+    }
+
     #[test]
     fn policies() {
         let built_in = FrontendPlace::Here(FrontendSource::BuiltIn("dockerfile".to_owned()));
@@ -249,20 +310,20 @@ mod tests {
             trust(FrontendPolicy::Any, None),
         );
         for trust in [&embedded, &locked, &any] {
-            assert!(trust.before("x", &built_in, false).is_ok());
+            assert!(before(&trust, &built_in, false).is_ok());
         }
         assert!(matches!(
-            embedded.before("x", &registry(&digest), true),
+            before(&embedded, &registry(&digest), true),
             Err(TrustError::NotEmbedded { .. })
         ));
-        assert!(locked.before("x", &registry(&digest), false).is_ok());
-        assert!(locked.before("x", &file, true).is_ok());
+        assert!(before(&locked, &registry(&digest), false).is_ok());
+        assert!(before(&locked, &file, true).is_ok());
         for place in [&file, &registry("a.b/c:1")] {
             assert!(matches!(
-                locked.before("x", place, false),
+                before(&locked, place, false),
                 Err(TrustError::NotLocked { .. })
             ));
-            assert!(any.before("x", place, false).is_ok());
+            assert!(before(&any, place, false).is_ok());
         }
     }
 
@@ -270,16 +331,59 @@ mod tests {
     fn registries_are_whole_parts_of_names() {
         let trust = trust(FrontendPolicy::Any, Some(&["ghcr.io/me", "quay.io"]));
         for good in ["ghcr.io/me/x:1", "ghcr.io/me:1", "quay.io/any/thing"] {
-            assert!(trust.before(good, &registry(good), false).is_ok(), "{good}");
+            assert!(before(&trust, &registry(good), false).is_ok(), "{good}");
         }
         for bad in ["ghcr.io/meier/x", "quay.io.evil.com/x", "me/x"] {
             assert!(
                 matches!(
-                    trust.before(bad, &registry(bad), false),
+                    before(&trust, &registry(bad), false),
                     Err(TrustError::Registry { .. })
                 ),
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn addresses_are_held_to_the_registries_too() {
+        let trust = trust(FrontendPolicy::Any, Some(&["ghcr.io/me"]));
+        for good in ["https://ghcr.io/me/x.wasm", "https://user@ghcr.io/me/y"] {
+            assert!(before(&trust, &address(good), false).is_ok(), "{good}");
+        }
+        for bad in [
+            "https://ghcr.io@evil.com/me/x",
+            "https://ghcr.io:8443/me/x",
+            "https://ghcr.io/me/../x",
+            "https://evil.com/ghcr.io/me/x",
+            "ghcr.io/me/x",
+        ] {
+            let refused = before(&trust, &address(bad), true);
+            assert!(matches!(refused, Err(TrustError::Registry { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_no_key_can_have_signed_a_person_must_name() {
+        let pem = "-----BEGIN PUBLIC KEY-----\n\
+                   MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEm2LZE6WC4klAYDtBMp3H5ZZqO+6n\n\
+                   zTFwO0W8B5Kuxwv3f5ysJ9LzDyrp4PffK/fwR4Yj/3XpsVbGQaowMaZ0Ew==\n\
+                   -----END PUBLIC KEY-----\n";
+        let trust = Trust {
+            keys: vec![("key.pub".to_owned(), PublicKey::from_pem(pem).unwrap())],
+            ..Trust::default()
+        };
+        let file = FrontendPlace::Here(FrontendSource::File("x.wasm".into()));
+        for place in [&file, &address("https://ghcr.io/me/x.wasm")] {
+            let refused = before(&trust, place, true);
+            assert!(matches!(refused, Err(TrustError::NotSignable { .. })));
+            let asked = Asked {
+                reference: "x",
+                place,
+                pinned: false,
+                by_person: true,
+            };
+            assert!(trust.before(asked).is_ok());
+        }
+        assert!(before(&trust, &registry("ghcr.io/me/x"), false).is_ok());
     }
 }

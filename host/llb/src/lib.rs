@@ -10,6 +10,7 @@ mod digest;
 mod error;
 mod image;
 mod op;
+mod order;
 mod paths;
 pub mod patterns;
 pub mod pb;

@@ -6,12 +6,15 @@
 //! away, and no patterns at all.
 //! Knows nothing of cache keys.
 
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use lapstrake_llb::{Digest, Hasher};
 
-use crate::tree::{Entry, Expansion, FileKind, FileTree, Filter, Result, TreeError, Xattrs, expand};
+use crate::tree::{
+    Entry, Expansion, FileKind, FileTree, Filter, Result, TreeError, Xattrs, expand, on_the_way,
+};
 
 /// What a step takes from a tree.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,7 +49,7 @@ impl Selection {
 /// # Errors
 /// [`TreeError::NotFound`] where there is nothing at a path without wildcards.
 pub fn digest(tree: &dyn FileTree, selection: &Selection) -> Result<Digest> {
-    let filter = Filter::new(&selection.include, &selection.exclude)?;
+    let filter = filter(selection)?;
     let digest = |top| Walk::new(tree, &filter).digest(top, selection.contents_only);
     match tops(tree, selection)? {
         Tops::One(top) => digest(top),
@@ -78,7 +81,7 @@ pub struct Item {
 /// # Errors
 /// As of [`digest`].
 pub fn list(tree: &dyn FileTree, selection: &Selection, limit: usize) -> Result<Option<Vec<Item>>> {
-    let filter = Filter::new(&selection.include, &selection.exclude)?;
+    let filter = filter(selection)?;
     let tops = match tops(tree, selection)? {
         Tops::One(top) => vec![top],
         Tops::Matches(tops) => tops.into_iter().map(|(_, top)| top).collect(),
@@ -96,6 +99,14 @@ pub fn list(tree: &dyn FileTree, selection: &Selection, limit: usize) -> Result<
         }
     }
     Ok(Some(items))
+}
+
+fn filter(selection: &Selection) -> Result<Filter> {
+    let filter = Filter::new(&selection.include, &selection.exclude)?;
+    Ok(match selection.follow_links {
+        true => filter.following(&selection.include),
+        false => filter,
+    })
 }
 
 /// Where a selection begins.
@@ -144,6 +155,8 @@ struct Walk<'a> {
 }
 
 struct Node {
+    /// The name that it has in its directory: of a directory that a link leads to, the link's.
+    name: OsString,
     entry: Entry,
     xattrs: Xattrs,
     /// Index of the directory that it is in.
@@ -163,7 +176,7 @@ enum Taken {
     /// As this node.
     Yes(usize),
     /// Only if something below it is.
-    NotYet(Box<Entry>),
+    NotYet(Box<Entry>, OsString),
 }
 
 impl<'a> Walk<'a> {
@@ -202,7 +215,7 @@ impl<'a> Walk<'a> {
             }
             let below = std::mem::take(&mut children[index]);
             for (child, digest) in below.iter().rev() {
-                fields.text(self.nodes[*child].entry.name().as_bytes());
+                fields.text(self.nodes[*child].name.as_bytes());
                 fields.0.extend_from_slice(digest.as_bytes());
             }
             let digest = Digest::of(&fields.0);
@@ -221,7 +234,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let mut levels = Vec::new();
-        self.take(top.clone(), 0)?;
+        self.take(OsString::new(), top.clone(), 0)?;
         if top.is_dir() {
             levels.push(self.level(PathBuf::new(), Taken::Yes(0), &top.path)?);
         }
@@ -233,15 +246,17 @@ impl<'a> Walk<'a> {
             if entry.kind == FileKind::Socket {
                 continue;
             }
-            let path = level.path.join(entry.name());
+            let name = entry.name().to_owned();
+            let path = level.path.join(&name);
+            let entry = on_the_way(self.tree, self.filter, &path, entry)?;
             let verdict = self.filter.check(&path);
             let enter = entry.is_dir() && verdict.enter;
             let below = entry.path.clone();
             let dir = if verdict.wanted {
                 let parent = self.take_parents(&mut levels)?;
-                Taken::Yes(self.take(entry, parent)?)
+                Taken::Yes(self.take(name, entry, parent)?)
             } else if enter {
-                Taken::NotYet(Box::new(entry))
+                Taken::NotYet(Box::new(entry), name)
             } else {
                 continue;
             };
@@ -266,8 +281,8 @@ impl<'a> Walk<'a> {
         for level in levels {
             parent = match &mut level.dir {
                 Taken::Yes(index) => *index,
-                Taken::NotYet(entry) => {
-                    let index = self.take((**entry).clone(), parent)?;
+                Taken::NotYet(entry, name) => {
+                    let index = self.take(name.clone(), (**entry).clone(), parent)?;
                     level.dir = Taken::Yes(index);
                     index
                 }
@@ -276,9 +291,10 @@ impl<'a> Walk<'a> {
         Ok(parent)
     }
 
-    fn take(&mut self, entry: Entry, parent: usize) -> Result<usize> {
+    fn take(&mut self, name: OsString, entry: Entry, parent: usize) -> Result<usize> {
         let xattrs = self.tree.xattrs(&entry)?;
         self.nodes.push(Node {
+            name,
             entry,
             xattrs,
             parent,

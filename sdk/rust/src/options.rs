@@ -220,6 +220,24 @@ fn resources<'a>(option: &impl Fn(&str) -> Option<&'a str>) -> Result<Option<Lin
     Ok((resources != LinuxResources::default()).then_some(resources))
 }
 
+/// Build arguments that mean something without being declared, in upper case, and beginnings of further ones.
+const PREDEFINED: [&str; 6] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "FTP_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "SOURCE_DATE_EPOCH",
+];
+const PREDEFINED_PREFIXES: [&str; 3] = ["BUILDKIT_", "TARGET", "BUILD"];
+
+/// Returns whether a build argument means something without the file asking for it.
+pub fn is_predefined(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    // Proxies are known in both cases, the others as they are.
+    PREDEFINED.contains(&upper.as_str()) || PREDEFINED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// Proxies are given to commands whether the file declares them or not. Of two spellings the one that sorts last wins.
 fn proxy(build_args: &BTreeMap<String, String>) -> Option<ProxyEnv> {
     let mut proxy = ProxyEnv::default();

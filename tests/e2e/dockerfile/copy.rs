@@ -127,13 +127,19 @@ fn parents_pivots_and_excludes() {
     for path in ["x/y/1.go", "x/y/2.txt", "x/z/3.go", "x/z/skip/4.go", "top.go"] {
         place.file(path, path);
     }
+    symlink("x", place.path("context/link")).unwrap();
+    symlink("../../../../../x", place.path("context/up")).unwrap();
     place.dockerfile(
-        "# syntax=docker/dockerfile:1-labs\nFROM scratch\n\
+        "# syntax=docker/dockerfile:1-labs\nFROM scratch AS parents\n\
          COPY --parents x/y/1.go top.go /plain/\n\
          COPY --parents x/./z/3.go /pivot/\n\
          COPY --parents x/**/*.go /all/\n\
          COPY --parents no/*/such /none/\n\
-         COPY --exclude=*.txt --exclude=**/skip x /less/\n",
+         COPY --exclude=*.txt --exclude=**/skip x /less/\n\
+         COPY --parents link/y/1.go up/z/3.go /through/\n\
+         COPY --parents link /itself/\n\
+         FROM scratch AS stage\nCOPY . /in/\n\
+         FROM parents\nCOPY --from=stage --parents /in/./link/y/1.go /stage/\n",
     );
     let image = image(&place, &[]);
     let below = |folder: &str| -> Vec<String> {
@@ -150,6 +156,11 @@ fn parents_pivots_and_excludes() {
     assert_eq!(below("all"), ["x/y/1.go", "x/z/3.go", "x/z/skip/4.go"]);
     assert_eq!(below("none"), Vec::<String>::new());
     assert_eq!(below("less"), ["y/1.go", "y/2.txt", "z/3.go"]);
+    // Links on the way are followed, as with `cp --parents`, and stay inside. The last one stays a link.
+    assert_eq!(below("through"), ["link/y/1.go", "up/z/3.go"]);
+    assert_eq!(below("stage"), ["link/y/1.go"]);
+    assert_eq!(image.what("through/link"), "Directory 755 0:0");
+    assert_eq!(image.what("itself/link"), "Symlink 777 0:0 -> x");
 }
 
 #[test]

@@ -2,12 +2,16 @@
 //! real BuildKit beside.
 
 mod add;
+mod arguments;
 mod config;
 mod copy;
 mod engine;
+mod graph;
 mod ignore;
+mod named;
 mod run;
 mod saved;
+mod unit;
 
 use lapstrake_tests::Place;
 

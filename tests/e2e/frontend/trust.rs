@@ -180,6 +180,17 @@ fn a_signature_that_is_asked_for_must_be_there() {
     registry.tag(&beside, &mine);
     builds(&place, &[]);
     builds(&place, &["--offline"]);
+    // What comes from elsewhere cannot be signed: a build file may not name it, a person may.
+    std::fs::copy(place.path("hello.wasm"), place.path("context/hello.wasm")).unwrap();
+    let address = format!("https://127.0.0.1:1/x.wasm@sha256:{}", "0".repeat(64));
+    for syntax in ["./hello.wasm", &address] {
+        write(&place, Some(syntax));
+        place.build(&BUILD).fails(
+            1,
+            &["comes from no registry", "greeting.hello:1:10", "--frontend"],
+        );
+    }
+    builds(&place, &["--frontend", "./hello.wasm"]);
     keys(&["no.pub".to_owned()]);
     place.build(&BUILD).fails(2, &["frontend.keys", "no.pub"]);
 }

@@ -126,8 +126,9 @@ fn tree_mount(index: usize, mount: &mount::Mount, cx: &mut Cx<'_>) -> MountKind 
     } else {
         mount.id.clone()
     };
+    // Asked for, it is named as the file names it.
+    cx.outline.cache(&name);
     let id = format!("{}/{name}", cx.options.cache_namespace);
-    cx.outline.cache(&id);
     let sharing = match mount.sharing.as_str() {
         "private" => CacheSharing::PrivateCopy,
         "locked" => CacheSharing::Locked,

@@ -309,6 +309,10 @@ impl Plan {
             return Some(self.stage_count + known);
         }
         let origin = self.origin(word, None, 0, diagnostics);
+        // A context that is a target is that stage, which has its own place in the order.
+        if let Origin::Node(stage) = origin {
+            return Some(stage);
+        }
         self.nodes.push(Node {
             label: String::new(),
             name: String::new(),

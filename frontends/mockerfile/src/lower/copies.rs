@@ -1,23 +1,48 @@
 //! Files of the build context and of other images. Knows nothing of packages and downloads.
 
+use std::collections::BTreeSet;
+
 use lapstrake_sdk::types::{Chown, CopyAction, FileMode, UserRef};
 use lapstrake_sdk::{State, chmod, path};
 
 use super::image::{Builder, Part, Work};
 use super::label;
-use crate::check::{Links, Source};
+use crate::check::{Source, Start};
 use crate::model::Copy;
 
 impl Builder<'_> {
     /// All copies of an image, side by side.
-    pub(super) fn copies(&mut self, links: &Links, work: &mut Work<'_>) {
-        for (copy, source) in work.image.copy.iter().zip(&links.copies) {
+    pub(super) fn copies(&mut self, index: usize, work: &mut Work<'_>) {
+        // Images of which everything is there already.
+        let mut present = BTreeSet::new();
+        if let Start::Parent(parent) = self.job.links[index].start {
+            present.extend(self.line(parent));
+        }
+        for (copy, source) in work.image.copy.iter().zip(&self.job.links[index].copies) {
             let part = match source {
-                Source::Image(index) if copy.src.is_empty() => self.whole(*index),
+                Source::Image(other) if copy.src.is_empty() => {
+                    let line = self.line(*other);
+                    let part = self.whole(*other, line.iter().find(|image| present.contains(image)));
+                    present.extend(line);
+                    part
+                }
                 _ => self.tree_of(source).map(|tree| self.copied(copy, &tree, work)),
             };
             work.parts.extend(part);
         }
+    }
+
+    /// The images that lie on each other in the tree of one, itself first.
+    fn line(&self, mut index: usize) -> Vec<usize> {
+        let mut line = vec![index];
+        // What has an output lies on nothing.
+        while self.job.file.images[index].output.is_empty()
+            && let Start::Parent(parent) = self.job.links[index].start
+        {
+            line.push(parent);
+            index = parent;
+        }
+        line
     }
 
     fn tree_of(&self, source: &Source) -> Option<State> {
@@ -28,13 +53,23 @@ impl Builder<'_> {
         }
     }
 
-    /// Everything that another image has over its base.
-    fn whole(&self, index: usize) -> Option<Part> {
+    /// Everything that another image has over its base, or over the image below it that is there already: what that one
+    /// has would else lie once more on what was made on it.
+    fn whole(&self, index: usize, below: Option<&usize>) -> Option<Part> {
         let done = self.done[index].as_ref()?;
         let name = label(&self.job.file.images[index]);
-        let layers = done.layers.iter().map(|layer| format!("from {name}: {layer}"));
+        let (lower, known) = match below {
+            Some(below) if *below == index => return None,
+            Some(below) => {
+                let below = self.done[*below].as_ref()?;
+                (&below.tree, below.layers.len())
+            }
+            None => (&done.base, 0),
+        };
+        let layers = done.layers.iter().skip(known);
+        let layers = layers.map(|layer| format!("from {name}: {layer}"));
         Some(Part {
-            lower: done.base.clone(),
+            lower: lower.clone(),
             upper: done.tree.clone(),
             layers: layers.collect(),
             path: None,

@@ -74,8 +74,8 @@ pub(super) struct Builder<'a> {
 impl Builder<'_> {
     /// Makes an image; those that it needs MUST be done.
     pub(super) fn image(&mut self, index: usize) {
-        let (image, links) = (&self.job.file.images[index], &self.job.links[index]);
-        let Some(begin) = self.begin(&links.start) else {
+        let image = &self.job.file.images[index];
+        let Some(begin) = self.begin(&self.job.links[index].start) else {
             return;
         };
         let base_env = begin.config.env.clone();
@@ -96,7 +96,7 @@ impl Builder<'_> {
             self.packages(package, &mut work);
         }
         self.externals(&mut work);
-        self.copies(links, &mut work);
+        self.copies(index, &mut work);
         let (mut tree, mut layers) = self.join(&work, |_| true);
         if let Some(workdir) = &image.workdir {
             tree = self.workdir(image, &workdir.span, &work.directory, &tree);
@@ -166,7 +166,10 @@ impl Builder<'_> {
             // What is made on all that is there so far is it.
             match trees.as_slice() {
                 [only] if only.edge() == part.lower.edge() => trees[0] = part.upper.clone(),
-                _ => trees.push(self.graph.diff(&part.lower, &part.upper)),
+                _ => {
+                    let added = self.graph.diff(&part.lower, &part.upper);
+                    trees.push(added.name(self.title(work.image, "diff")));
+                }
             }
         }
         let count = trees.len();

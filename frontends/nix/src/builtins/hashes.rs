@@ -9,7 +9,7 @@ use super::files;
 /// The group.
 pub static BUILTINS: &[Builtin] = &[
     Builtin::strict("hashString", 2, |_, args| {
-        let algorithm = Algorithm::of(&args[0].to_plain_string()?)?;
+        let algorithm = Algorithm::find(&args[0].to_plain_string()?)?;
         let string = args[1].to_nix_string()?;
         Ok(Value::string(hash::base16(&algorithm.digest(&string.bytes))))
     }),
@@ -27,7 +27,7 @@ pub fn placeholder(output: &str) -> String {
 }
 
 async fn hash_file(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
-    let algorithm = Algorithm::of(&vm.plain_string(&args[0]).await?)?;
+    let algorithm = Algorithm::find(&vm.plain_string(&args[0]).await?)?;
     let path = files::path(&vm, &args[1]).await?;
     let data = files::read(&vm, &path)?;
     Ok(Value::string(hash::base16(&algorithm.digest(&data))))
@@ -37,7 +37,7 @@ async fn convert_hash(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
     let attrs = vm.attrs(&args[0]).await?;
     let text = vm.plain_string(&vm.need(&attrs, "hash", "convertHash")?).await?;
     let algorithm = match vm.get(&attrs, "hashAlgo") {
-        Some(name) => Some(Algorithm::of(&vm.plain_string(&name).await?)?),
+        Some(name) => Some(Algorithm::find(&vm.plain_string(&name).await?)?),
         None => None,
     };
     let format = vm

@@ -7,6 +7,7 @@ mod expr;
 mod function;
 mod gather;
 mod indented;
+mod main_expression;
 mod nesting;
 mod parse;
 mod scope;
@@ -24,6 +25,7 @@ use crate::span::Span;
 use builder::Builder;
 use scope::Scopes;
 
+pub use main_expression::main_expression;
 pub use parse::parse;
 
 /// Compiles a file that `vm` has. `base` is the directory that its relative paths begin at. `extra` are variables that

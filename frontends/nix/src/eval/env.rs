@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::garbage::{Garbage, free};
 use super::value::Value;
+use crate::span::Span;
 
 /// A chain of scopes; none: the outermost.
 pub type Env = Option<Rc<Scope>>;
@@ -15,22 +16,32 @@ pub type Env = Option<Rc<Scope>>;
 pub struct Scope {
     slots: Box<[OnceCell<Value>]>,
     parent: Env,
+    /// Of a function that came with the frontend: where the person called it.
+    origin: Option<Span>,
 }
 
 impl Scope {
     /// Makes a scope with empty variables.
     pub fn new(count: usize, parent: Env) -> Rc<Self> {
-        Rc::new(Self {
-            slots: (0..count).map(|_| OnceCell::new()).collect(),
-            parent,
-        })
+        Self::called(count, parent, None)
+    }
+
+    /// Makes the same for a function that was called from `origin`; none: from where the scope around it was made.
+    pub fn called(count: usize, parent: Env, origin: Option<Span>) -> Rc<Self> {
+        Self::with((0..count).map(|_| OnceCell::new()).collect(), parent, origin)
     }
 
     /// Makes a scope of one variable.
-    pub fn of(value: Value, parent: Env) -> Rc<Self> {
+    pub fn of(value: Value, parent: Env, origin: Option<Span>) -> Rc<Self> {
+        Self::with(Box::new([OnceCell::from(value)]), parent, origin)
+    }
+
+    fn with(slots: Box<[OnceCell<Value>]>, parent: Env, origin: Option<Span>) -> Rc<Self> {
+        let origin = origin.or_else(|| parent.as_ref().and_then(|parent| parent.origin));
         Rc::new(Self {
-            slots: Box::new([OnceCell::from(value)]),
+            slots,
             parent,
+            origin,
         })
     }
 
@@ -45,6 +56,11 @@ impl Scope {
     pub fn get(&self, slot: usize) -> Value {
         let value = self.slots.get(slot).and_then(OnceCell::get);
         value.cloned().unwrap_or(Value::Null)
+    }
+
+    /// Returns where the person called the function that it is of, if that came with the frontend.
+    pub fn origin(&self) -> Option<Span> {
+        self.origin
     }
 
     /// Returns the scope around it.

@@ -7,6 +7,8 @@ use super::env::Env;
 use super::symbol::Symbol;
 use super::value::{Thunk, Value};
 use super::vm::Task;
+use crate::error::Error;
+use crate::sources;
 use crate::span::Span;
 
 /// An evaluation under way.
@@ -17,10 +19,10 @@ pub(super) enum Frame {
     Native {
         task: Task,
         name: Option<&'static str>,
-        span: Option<Span>,
+        site: Site,
     },
     /// Calls what comes back.
-    Apply { args: Vec<Value>, span: Option<Span> },
+    Apply { args: Vec<Value>, site: Site },
     /// Keeps a promise with what comes back.
     Update(Update),
     /// Remembers a function whose body ended with a call, for traces. There is at most one of these in a row.
@@ -43,7 +45,7 @@ pub(super) struct CodeFrame {
     /// Height of the stack when it began.
     pub(super) base: usize,
     /// Who called, if it is a function's body.
-    pub(super) caller: Option<Span>,
+    pub(super) caller: Site,
 }
 
 /// How something that may need other evaluations went.
@@ -70,6 +72,31 @@ pub(super) enum Step {
     Tail(Value, Vec<Value>),
 }
 
+/// Where something is called.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Site {
+    /// The place; none: nobody knows.
+    pub(super) span: Option<Span>,
+    /// Whether a function that came with the frontend calls it. The place is then where that function was called.
+    pub(super) is_inside: bool,
+}
+
+impl Site {
+    /// Says where an error arose. A step on the way that the person wrote says it better than the call of a function that
+    /// came with the frontend.
+    pub(super) fn place(self, error: Error) -> Error {
+        match self.is_inside {
+            true => error.or_at(self.span),
+            false => error.at(self.span),
+        }
+    }
+
+    /// The place, if the call itself is written there.
+    pub(super) fn written(&self) -> Option<Span> {
+        self.span.filter(|_| !self.is_inside)
+    }
+}
+
 impl Update {
     pub(super) fn of(thunk: &Thunk) -> Self {
         Self {
@@ -81,7 +108,17 @@ impl Update {
 
 impl CodeFrame {
     /// Where the operation under way comes from.
-    pub(super) fn span(&self) -> Option<Span> {
-        self.code.spans.get(self.next.saturating_sub(1)).copied()
+    pub(super) fn site(&self) -> Site {
+        let span = self.code.spans.get(self.next.saturating_sub(1)).copied();
+        if !span.is_some_and(sources::is_own) {
+            return Site {
+                span,
+                is_inside: false,
+            };
+        }
+        Site {
+            span: self.env.as_ref().and_then(|scope| scope.origin()),
+            is_inside: true,
+        }
     }
 }

@@ -1,18 +1,15 @@
 //! The machine: runs code and tasks on a stack of its own, so that recursion in the language costs memory and not the
 //! native stack. Knows nothing of single operations; `step.rs` does.
 
-use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use super::code::{Label, Param};
-use super::env::Scope;
-use super::frame::{CodeFrame, Flow, Frame, Step, Update};
-use super::registry::Run;
+use super::call::in_builtin;
+use super::code::Label;
+use super::frame::{CodeFrame, Flow, Frame, Site, Step, Update};
 use super::symbol::Symbol;
-use super::value::{Lambda, Partial, State, Thunk, Value};
+use super::value::{State, Thunk, Value};
 use super::vm::{Request, Task, Vm};
 use crate::error::{Error, ErrorKind};
-use crate::span::Span;
 
 /// Evaluations that may wait for each other: some 100,000 calls inside of each other, of which libraries use hundreds.
 const MAX_FRAMES: usize = 200_000;
@@ -20,9 +17,9 @@ const MAX_FRAMES: usize = 200_000;
 /// Runs one root task.
 pub(super) struct Machine {
     pub(super) vm: Vm,
-    frames: Vec<Frame>,
+    pub(super) frames: Vec<Frame>,
     pub(super) stack: Vec<Value>,
-    functor: Symbol,
+    pub(super) functor: Symbol,
 }
 
 impl Machine {
@@ -41,7 +38,7 @@ impl Machine {
         self.frames.push(Frame::Native {
             task: root,
             name: None,
-            span: None,
+            site: Site::default(),
         });
         let mut result = None;
         while let Some(frame) = self.frames.pop() {
@@ -61,25 +58,24 @@ impl Machine {
                 }
                 None => self.run_code(frame),
             },
-            Frame::Native { mut task, name, span } => {
+            Frame::Native { mut task, name, site } => {
                 self.vm.respond(result);
+                self.vm.enter_site(site.span);
                 match task.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                     Poll::Ready(Ok(value)) => Some(Ok(value)),
                     Poll::Ready(Err(error)) => Some(Err(match name {
-                        Some(name) => error
-                            .at(span)
-                            .note(format!("while calling the '{name}' builtin"), span),
+                        Some(name) => in_builtin(error, name, site),
                         None => error,
                     })),
                     Poll::Pending => {
                         let request = self.vm.take_request();
-                        self.frames.push(Frame::Native { task, name, span });
-                        self.answer(request?, span)
+                        self.frames.push(Frame::Native { task, name, site });
+                        self.answer(request?, site)
                     }
                 }
             }
-            Frame::Apply { args, span } => match result {
-                Some(Ok(function)) => self.flow(|machine| machine.apply(function, args, span, None)),
+            Frame::Apply { args, site } => match result {
+                Some(Ok(function)) => self.flow(|machine| machine.apply(function, args, site, None)),
                 other => other,
             },
             Frame::Update(update) => match result {
@@ -111,31 +107,31 @@ impl Machine {
                 }
                 Ok(Step::Force(thunk)) => return self.wait(frame, |machine, _| machine.force(&thunk)),
                 Ok(Step::Call(function, args)) => {
-                    return self.wait(frame, |machine, span| machine.apply(function, args, span, None));
+                    return self.wait(frame, |machine, site| machine.apply(function, args, site, None));
                 }
                 Ok(Step::Task(task)) => {
-                    return self.wait(frame, |machine, span| {
+                    return self.wait(frame, |machine, site| {
                         machine.push(Frame::Native {
                             task,
                             name: None,
-                            span,
+                            site,
                         })
                     });
                 }
                 Ok(Step::Tail(function, args)) => {
-                    let span = frame.span();
+                    let site = frame.site();
                     self.stack.truncate(frame.base);
                     let update = frame.update.take();
                     let caller = frame.caller;
-                    if let (Label::Function(name), Some(caller)) = (frame.code.label, caller)
+                    if let (Label::Function(name), Some(caller)) = (frame.code.label, caller.written())
                         && !matches!(self.frames.last(), Some(Frame::Called { .. }))
                     {
                         self.frames.push(Frame::Called { name, caller });
                     }
                     drop(frame);
                     return self.flow(|machine| {
-                        let result = machine.apply(function, args, span, update);
-                        result.map_err(|error| error.at(span.or(caller)))
+                        let result = machine.apply(function, args, site, update);
+                        result.map_err(|error| error.at(site.span.or(caller.span)))
                     });
                 }
                 Err(error) => return self.fail(frame, error),
@@ -146,11 +142,11 @@ impl Machine {
     fn wait(
         &mut self,
         frame: CodeFrame,
-        run: impl FnOnce(&mut Self, Option<Span>) -> Result<Flow, Error>,
+        run: impl FnOnce(&mut Self, Site) -> Result<Flow, Error>,
     ) -> Option<Result<Value, Error>> {
-        let span = frame.span();
+        let site = frame.site();
         self.frames.push(Frame::Code(frame));
-        self.flow(|machine| run(machine, span))
+        self.flow(|machine| run(machine, site))
     }
 
     fn fail(&mut self, frame: CodeFrame, error: Error) -> Option<Result<Value, Error>> {
@@ -176,10 +172,11 @@ impl Machine {
     }
 
     fn annotate(&self, error: Error, frame: &CodeFrame) -> Error {
-        let error = error.at(frame.span());
+        let error = frame.site().place(error);
         match frame.code.label {
             Label::Plain | Label::Attribute(_) => error,
-            Label::Function(name) => error.note(self.calling(name), frame.caller),
+            Label::Function(_) if frame.caller.is_inside => error,
+            Label::Function(name) => error.note(self.calling(name), frame.caller.span),
         }
     }
 
@@ -190,14 +187,14 @@ impl Machine {
         }
     }
 
-    fn answer(&mut self, request: Request, span: Option<Span>) -> Option<Result<Value, Error>> {
+    fn answer(&mut self, request: Request, site: Site) -> Option<Result<Value, Error>> {
         self.flow(|machine| match request {
             Request::Force(thunk) => machine.force(&thunk),
-            Request::Call(function, args) => machine.apply(function, args, span, None),
+            Request::Call(function, args) => machine.apply(function, args, site, None),
             Request::Run(task) => machine.push(Frame::Native {
                 task,
                 name: None,
-                span: None,
+                site,
             }),
         })
     }
@@ -210,7 +207,7 @@ impl Machine {
         }
     }
 
-    fn push(&mut self, frame: Frame) -> Result<Flow, Error> {
+    pub(super) fn push(&mut self, frame: Frame) -> Result<Flow, Error> {
         self.vm.step()?;
         if self.frames.len() >= MAX_FRAMES {
             let message = format!("stack overflow: more than {MAX_FRAMES} evaluations wait for each other");
@@ -223,7 +220,7 @@ impl Machine {
     }
 
     /// Evaluates a promise.
-    fn force(&mut self, thunk: &Thunk) -> Result<Flow, Error> {
+    pub(super) fn force(&mut self, thunk: &Thunk) -> Result<Flow, Error> {
         match thunk.begin() {
             State::Done(value) => Ok(Flow::Value(value)),
             State::Failed(error) => Err(error),
@@ -244,13 +241,13 @@ impl Machine {
                         },
                     }),
                     base: self.stack.len(),
-                    caller: None,
+                    caller: Site::default(),
                 };
                 self.push(Frame::Code(frame))
             }
             State::Apply(ref function, ref args) => {
                 self.push(Frame::Update(Update::of(thunk)))?;
-                self.apply(function.clone(), args.clone(), None, None)
+                self.apply(function.clone(), args.clone(), Site::default(), None)
             }
             State::Native(work) => {
                 self.push(Frame::Update(Update::of(thunk)))?;
@@ -258,146 +255,9 @@ impl Machine {
                 self.push(Frame::Native {
                     task,
                     name: None,
-                    span: None,
+                    site: Site::default(),
                 })
             }
         }
     }
-
-    /// Calls a function with one argument or more. `update` is the promise that its value keeps.
-    fn apply(
-        &mut self,
-        function: Value,
-        mut args: Vec<Value>,
-        span: Option<Span>,
-        update: Option<Update>,
-    ) -> Result<Flow, Error> {
-        let mut update = update;
-        if let Some(update) = update.take_if(|_| !matches!(&function, Value::Lambda(_) if args.len() == 1)) {
-            self.push(Frame::Update(update))?;
-        }
-        if args.is_empty() {
-            return match &function {
-                Value::Thunk(thunk) => self.force(thunk),
-                _ => Ok(Flow::Value(function)),
-            };
-        }
-        match function {
-            Value::Lambda(lambda) => {
-                let rest = args.split_off(1);
-                if !rest.is_empty() {
-                    self.push(Frame::Apply { args: rest, span })?;
-                }
-                self.enter(&lambda, args.pop().unwrap_or(Value::Null), span, update)
-            }
-            Value::Builtin(partial) => self.apply_builtin(&partial, args, span),
-            Value::Thunk(thunk) => {
-                self.push(Frame::Apply { args, span })?;
-                self.force(&thunk)
-            }
-            Value::Attrs(ref attrs) => match attrs.get(self.functor) {
-                Some(functor) => {
-                    args.insert(0, function.clone());
-                    self.apply(functor.value.clone(), args, span, None)
-                }
-                None => Err(not_callable(&function)),
-            },
-            other => Err(not_callable(&other)),
-        }
-    }
-
-    /// Begins a function's body. With `update`, its value keeps that promise.
-    fn enter(
-        &mut self,
-        lambda: &Lambda,
-        arg: Value,
-        span: Option<Span>,
-        update: Option<Update>,
-    ) -> Result<Flow, Error> {
-        let function = &lambda.function;
-        let scope = match &function.param {
-            Param::Any => Scope::of(arg, lambda.env.clone()),
-            Param::Set(formals) => {
-                let scope = Scope::new(formals.list.len() + 1, lambda.env.clone());
-                scope.set(0, arg);
-                scope
-            }
-        };
-        let base = self.stack.len();
-        self.push(Frame::Code(CodeFrame {
-            code: function.body.clone(),
-            next: 0,
-            env: Some(scope),
-            update,
-            base,
-            caller: span,
-        }))
-    }
-
-    fn apply_builtin(
-        &mut self,
-        partial: &Partial,
-        args: Vec<Value>,
-        span: Option<Span>,
-    ) -> Result<Flow, Error> {
-        let builtin = partial.builtin;
-        let mut all = partial.args.clone();
-        all.extend(args);
-        if all.len() < builtin.arity {
-            return Ok(Flow::Value(Value::Builtin(Rc::new(Partial {
-                builtin,
-                args: all,
-            }))));
-        }
-        let rest = all.split_off(builtin.arity);
-        let name = Some(builtin.name);
-        if !rest.is_empty() {
-            self.push(Frame::Apply { args: rest, span })?;
-            return self.push_builtin(builtin, all, span);
-        }
-        match builtin.run {
-            Run::Strict(run) if !all.iter().any(Value::is_pending) => {
-                let all: Vec<Value> = all.iter().map(Value::peek).collect();
-                let result = run(&self.vm, &all).map(Flow::Value);
-                result.map_err(|error| {
-                    let message = format!("while calling the '{}' builtin", builtin.name);
-                    error.at(span).note(message, span)
-                })
-            }
-            Run::Task(run) => {
-                let task = run(self.vm.clone(), all);
-                self.push(Frame::Native { task, name, span })
-            }
-            Run::Strict(_) => self.push_builtin(builtin, all, span),
-        }
-    }
-
-    fn push_builtin(
-        &mut self,
-        builtin: &'static super::registry::Builtin,
-        args: Vec<Value>,
-        span: Option<Span>,
-    ) -> Result<Flow, Error> {
-        let vm = self.vm.clone();
-        let task: Task = match builtin.run {
-            Run::Task(run) => run(vm, args),
-            Run::Strict(run) => Box::pin(async move {
-                let mut evaluated = Vec::with_capacity(args.len());
-                for arg in &args {
-                    evaluated.push(vm.force(arg).await?);
-                }
-                run(&vm, &evaluated)
-            }),
-        };
-        let name = Some(builtin.name);
-        self.push(Frame::Native { task, name, span })
-    }
-}
-
-fn not_callable(value: &Value) -> Error {
-    let what = value.type_phrase();
-    Error::new(
-        ErrorKind::Type,
-        format!("attempt to call something which is not a function but {what}"),
-    )
 }

@@ -2,6 +2,7 @@
 //! Knows nothing of builds; `primitives` does.
 
 pub mod attrs;
+mod call;
 pub mod code;
 pub mod coerce;
 pub mod compare;

@@ -17,6 +17,7 @@ use super::symbol::{Symbol, Symbols};
 use super::value::{List, Thunk, Value};
 use crate::error::{Error, ErrorKind};
 use crate::sources::Sources;
+use crate::span::Span;
 
 /// Work that may ask for evaluations.
 pub type Task = Pin<Box<dyn Future<Output = Result<Value, Error>>>>;
@@ -45,6 +46,7 @@ struct Session {
     request: Cell<Option<Request>>,
     response: Cell<Option<Result<Value, Error>>>,
     steps: Cell<u64>,
+    site: Cell<Option<Span>>,
 }
 
 impl Vm {
@@ -60,6 +62,7 @@ impl Vm {
             request: Cell::new(None),
             response: Cell::new(None),
             steps: Cell::new(u64::MAX),
+            site: Cell::new(None),
         }))
     }
 
@@ -80,6 +83,15 @@ impl Vm {
                 "the evaluation takes too many steps",
             )),
         }
+    }
+
+    /// Where the builtin under way was called, if it was by a build file or for one.
+    pub fn site(&self) -> Option<Span> {
+        self.0.site.get()
+    }
+
+    pub(crate) fn enter_site(&self, site: Option<Span>) {
+        self.0.site.set(site);
     }
 
     /// The names.

@@ -6,15 +6,9 @@ pub enum LowerError {
     /// A name that no store path may have.
     #[error("the name '{0}' cannot be part of a store path")]
     BadName(String),
-    /// A hash function that is none.
-    #[error("there is no hash function '{0}'")]
-    UnknownAlgorithm(String),
     /// A hash function that others can make equal hashes of.
     #[error("{0} proves nothing any more, and is not checked here")]
     WeakHash(&'static str),
-    /// A text that is no hash, or one of another function.
-    #[error("'{0}' is not a hash of the kind that is needed here")]
-    BadHash(String),
     /// A store path that no primitive made.
     #[error("nothing in this build makes the store path '{0}'")]
     UnknownPath(String),
@@ -103,11 +97,7 @@ impl LowerError {
             Self::BadName(_) => {
                 "letters, digits and +-._?= may be in it, at most 211 of them, and it starts with no dot"
             }
-            Self::UnknownAlgorithm(_) => "there are md5, sha1, sha256 and sha512",
             Self::WeakHash(_) => "use sha256 or sha512",
-            Self::BadHash(_) => {
-                "hashes are written sha256-BASE64, sha256:DIGITS, or DIGITS in base 16, 32 or 64"
-            }
             Self::UnknownPath(_) => {
                 "nothing is there before a build: name files by paths (./file), and images by `image \"name\"`"
             }

@@ -37,7 +37,9 @@ pub struct Lowering<'a> {
     trees: BTreeMap<StorePath, State>,
     roots: BTreeMap<StorePath, Root>,
     /// What is being lowered.
-    current: Option<StorePath>,
+    pub(super) current: Option<StorePath>,
+    /// Numbers of the evaluation's files in the graph.
+    files: Vec<u32>,
     /// Images of registries by reference and platform.
     images: BTreeMap<(String, String), ImageInfo>,
 }
@@ -69,8 +71,16 @@ impl<'a> Lowering<'a> {
             trees: BTreeMap::new(),
             roots: BTreeMap::new(),
             current: None,
+            files: Vec::new(),
             images: BTreeMap::new(),
         }
+    }
+
+    /// Says which of the graph's files the evaluation's are: another platform may have read others.
+    #[must_use]
+    pub fn reading(mut self, files: Vec<u32>) -> Self {
+        self.files = files;
+        self
     }
 
     /// Where the build file defines what could not be lowered.
@@ -90,6 +100,7 @@ impl<'a> Lowering<'a> {
     pub fn add(&mut self, paths: &[StorePath]) -> Result<(), LowerError> {
         let order = self.store.order(paths)?;
         let order: Vec<StorePath> = order.into_iter().filter(|path| !self.is_known(path)).collect();
+        self.refuse_weak(&order)?;
         self.resolve_all(&order)?;
         self.add_sources(&order)?;
         for path in &order {
@@ -143,7 +154,10 @@ impl<'a> Lowering<'a> {
     /// Says where a path's vertex comes from.
     pub(super) fn placed(&self, path: &StorePath, tree: State) -> State {
         match self.store.place_of(path) {
-            Some(range) => tree.range(range),
+            Some(mut range) => {
+                range.file = self.files.get(range.file as usize).copied().unwrap_or(range.file);
+                tree.range(range)
+            }
             None => tree,
         }
     }
@@ -249,7 +263,12 @@ impl<'a> Lowering<'a> {
             }
         }
         let platform = self.platform.clone();
-        self.resolve(&images, &platform)
+        let resolved = self.resolve(&images, &platform);
+        if let Err(LowerError::Image { reference, .. }) = &resolved {
+            let is_it = |path: &&StorePath| matches!(self.store.item(path), Ok(Item::Image(image)) if image.name == *reference);
+            self.current = paths.iter().find(is_it).cloned();
+        }
+        resolved
     }
 
     fn resolve(&mut self, images: &[&BaseImage], platform: &Platform) -> Result<(), LowerError> {

@@ -6,7 +6,7 @@ use lapstrake_sdk::{Graph, Reference, State};
 
 use super::error::LowerError;
 use super::hash::{Algorithm, Hash};
-use super::item::{Git, Http, Item, Local, Origin, Source};
+use super::item::{Git, Http, Item, Local, Origin};
 use super::lowering::{Lowering, into_store};
 use super::nar;
 use super::store_path::{HashMode, StorePath};
@@ -19,11 +19,13 @@ impl Lowering<'_> {
             let Item::Source(source) = self.store.item(path)? else {
                 continue;
             };
+            self.current = Some(path.clone());
             let tree = match &source.origin {
                 Origin::Local(local) => self.local(path, local)?,
                 Origin::Git(git) => self.git(path, git),
                 Origin::Http(http) if http.unpack => {
-                    archives.push((path.clone(), self.unpacked(path, http)));
+                    let tree = self.placed(path, self.unpacked(path, http));
+                    archives.push((path.clone(), tree));
                     continue;
                 }
                 Origin::Http(http) => self.download(path, http),
@@ -31,7 +33,9 @@ impl Lowering<'_> {
             self.insert(path, tree);
         }
         let trees: Vec<(StorePath, State)> = archives;
+        self.current = trees.first().map(|(path, _)| path.clone());
         for ((path, tree), reference) in trees.iter().zip(self.solve(&trees)?) {
+            self.current = Some(path.clone());
             let top = single_directory(reference.as_ref(), path)?;
             let from = format!("/{top}");
             let changes = self
@@ -148,28 +152,45 @@ impl Lowering<'_> {
         Ok(references)
     }
 
+    /// Refuses, before anything is fetched or built, hashes that are not looked at.
+    pub(super) fn refuse_weak(&mut self, paths: &[StorePath]) -> Result<(), LowerError> {
+        for path in paths {
+            let algorithm = self.expected(path)?.map(|(hash, _)| hash.algorithm);
+            if let Some(algorithm @ (Algorithm::Md5 | Algorithm::Sha1)) = algorithm {
+                self.current = Some(path.clone());
+                return Err(LowerError::WeakHash(algorithm.name()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The hash of a path that nobody else looks at.
+    fn expected(&self, path: &StorePath) -> Result<Option<(Hash, HashMode)>, LowerError> {
+        Ok(match self.store.item(path)? {
+            Item::Source(source) => source.expected.clone(),
+            Item::Output { derivation, .. } => {
+                let fixed = &self.store.get_derivation(derivation)?.definition.fixed;
+                fixed.as_ref().map(|fixed| (fixed.hash.clone(), fixed.mode))
+            }
+            _ => None,
+        })
+    }
+
     /// Gets everything among some paths whose hash nobody else looks at, and compares.
-    pub(super) fn verify(&self, paths: &[StorePath]) -> Result<(), LowerError> {
+    pub(super) fn verify(&mut self, paths: &[StorePath]) -> Result<(), LowerError> {
         let mut expected = Vec::new();
         let mut trees = Vec::new();
         for path in paths {
-            let known = match self.store.item(path)? {
-                Item::Source(Source {
-                    expected: Some((hash, mode)),
-                    ..
-                }) => (hash.clone(), *mode),
-                Item::Output { derivation, .. } => {
-                    match &self.store.get_derivation(derivation)?.definition.fixed {
-                        Some(fixed) => (fixed.hash.clone(), fixed.mode),
-                        None => continue,
-                    }
-                }
-                _ => continue,
-            };
-            expected.push(known);
-            trees.push((path.clone(), self.tree(path)?));
+            if let Some(known) = self.expected(path)? {
+                expected.push(known);
+                trees.push((path.clone(), self.tree(path)?));
+            }
+        }
+        if let Some((first, _)) = trees.first() {
+            self.current = Some(first.clone());
         }
         for (((path, _), (hash, mode)), reference) in trees.iter().zip(expected).zip(self.solve(&trees)?) {
+            self.current = Some(path.clone());
             let found = found(reference.as_ref(), path, hash.algorithm, mode)?;
             if found != hash {
                 return Err(LowerError::Mismatch {

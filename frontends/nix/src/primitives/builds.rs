@@ -12,10 +12,8 @@ use crate::error::{Error, ErrorKind};
 use crate::eval::{Attrs, Context, Dependency, NixString, Value, Vm};
 use crate::lower::item::{BaseImage, Item};
 use crate::lower::{LowerError, Store, StorePath};
+use crate::sources::is_own;
 use crate::span::Span;
-
-/// Name of the file that the definitions in the language itself are in.
-const PRELUDE: &str = "<prelude>";
 
 /// The builds of an evaluation.
 #[derive(Default)]
@@ -65,9 +63,13 @@ impl Builds {
     }
 
     /// Adds a store path; the string that names it.
-    pub(super) fn add(&self, path: StorePath, item: Item) -> Value {
+    pub(super) fn add(&self, vm: &Vm, path: StorePath, item: Item) -> Value {
         let value = named(&path);
-        self.store.borrow_mut().add(path, item);
+        let mut store = self.store.borrow_mut();
+        if let Some(range) = vm.site().and_then(|span| vm.sources().range(span)) {
+            store.place(&path, range);
+        }
+        store.add(path, item);
         value
     }
 
@@ -187,21 +189,11 @@ pub(super) fn store_path(string: &NixString) -> Result<(StorePath, String), Erro
     })
 }
 
-/// Where the build file says what is in a set: the place of the attribute `name`, else the first place there is.
+/// Where the build file says what is in a set: the place of the attribute `name`, else where the function under way was
+/// called.
 pub(super) fn place(vm: &Vm, attrs: &Attrs) -> Option<Span> {
-    let name = attrs.get(vm.symbol("name"));
-    let all = attrs.iter();
-    let in_file = |span| {
-        let (source, _) = vm.sources().position(span)?;
-        (source.name != PRELUDE).then_some(span)
-    };
-    let spans = name
-        .into_iter()
-        .chain(all)
-        .filter_map(|attr| attr.span)
-        .filter_map(in_file);
-    let named = name.and_then(|attr| attr.span).and_then(in_file);
-    named.or_else(|| spans.min_by_key(|span| (span.file, span.start)))
+    let name = attrs.get(vm.symbol("name")).and_then(|attr| attr.span);
+    name.filter(|span| !is_own(*span)).or_else(|| vm.site())
 }
 
 /// An attribute that may be missing or null.

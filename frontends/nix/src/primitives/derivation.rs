@@ -65,7 +65,8 @@ async fn define(vm: &Vm, attrs: &Attrs, name: &str) -> Result<Value, Error> {
         };
         if is_there {
             let error = wrong(&format!("derivations have no '{attribute}' here"));
-            return Err(error.help(reason));
+            let span = attrs.get(vm.symbol(attribute)).and_then(|attr| attr.span);
+            return Err(error.help(reason).at(span));
         }
     }
     let ignores_nulls = flag(vm, attrs, "__ignoreNulls").await?;
@@ -167,9 +168,8 @@ async fn fixed(vm: &Vm, attrs: &Attrs, outputs: &[String]) -> Result<Option<Fixe
     let algorithm = optional_text(vm, attrs, "outputHashAlgo")
         .await?
         .filter(|name| !name.is_empty());
-    let algorithm = algorithm.map(|name| Algorithm::find(&name)).transpose();
-    let algorithm = algorithm.map_err(|error| refused(&error))?;
-    let hash = Hash::parse(&hash, algorithm).map_err(|error| refused(&error))?;
+    let algorithm = algorithm.map(|name| Algorithm::find(&name)).transpose()?;
+    let hash = Hash::parse(&hash, algorithm)?;
     let mode = match optional_text(vm, attrs, "outputHashMode").await?.as_deref() {
         None | Some("flat") => HashMode::Flat,
         Some("recursive" | "nar") => HashMode::Recursive,

@@ -64,7 +64,7 @@ fn add(vm: &Vm, name: &str) -> Result<StorePath, Error> {
     let image = find(vm, name)?;
     let path = StorePath::described("image", name.as_bytes(), &plain_name(name));
     let path = path.map_err(|error| refused(&error))?;
-    Builds::of(vm).add(path.clone(), Item::Image(image));
+    Builds::of(vm).add(vm, path.clone(), Item::Image(image));
     Ok(path)
 }
 
@@ -101,7 +101,7 @@ async fn build_image(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
     if let Some(range) = place(&vm, &attrs).and_then(|span| vm.sources().range(span)) {
         builds.store_mut().place(&path, range);
     }
-    Ok(builds.add(path, Item::Built(Box::new(definition))))
+    Ok(builds.add(&vm, path, Item::Built(Box::new(definition))))
 }
 
 /// The definition, and a text that is another one for another definition.

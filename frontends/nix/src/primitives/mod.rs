@@ -10,6 +10,7 @@
 pub mod builds;
 mod config;
 mod derivation;
+mod fetch;
 mod image;
 pub mod output;
 mod sources;
@@ -22,6 +23,7 @@ pub use builds::{Builds, Surroundings};
 /// The builtins of builds. They are in `builtins` and global as well.
 pub static BUILTINS: &[&[Builtin]] = &[
     derivation::BUILTINS,
+    fetch::BUILTINS,
     image::BUILTINS,
     sources::BUILTINS,
     text::BUILTINS,

@@ -1,4 +1,4 @@
-//! What a build brings in: files of its contexts, downloads, repositories. Knows nothing of graphs.
+//! What a build brings in of its contexts. Knows nothing of graphs, nor of what is fetched.
 
 use std::rc::Rc;
 
@@ -8,10 +8,10 @@ use crate::error::{Error, ErrorKind};
 use crate::eval::{Attrs, Builtin, FileType, Value, Vm};
 use crate::lower::escaped;
 use crate::lower::hash::{Algorithm, Hash};
-use crate::lower::item::{Git, Http, Item, Local, Origin, Source};
+use crate::lower::item::{Item, Local, Origin, Source};
 use crate::lower::store_path::{HashMode, StorePath, plain_name};
 
-use super::builds::{Builds, flag, optional, optional_text, refused};
+use super::builds::{Builds, optional, optional_text, refused};
 
 /// The table.
 pub static BUILTINS: &[Builtin] = &[
@@ -28,11 +28,6 @@ pub static BUILTINS: &[Builtin] = &[
             )
         })
     }),
-    Builtin::task("fetchurl", 1, |vm, args| Box::pin(fetch(vm, args, "fetchurl"))),
-    Builtin::task("fetchTarball", 1, |vm, args| {
-        Box::pin(fetch(vm, args, "fetchTarball"))
-    }),
-    Builtin::task("fetchGit", 1, |vm, args| Box::pin(fetch_git(vm, args))),
 ];
 
 /// Takes a path of the build context into the store: what an interpolated path does.
@@ -43,7 +38,7 @@ pub async fn copy_path(vm: Vm, path: Rc<str>) -> Result<Value, Error> {
 }
 
 /// The last part of a path.
-fn base_name(path: &str) -> String {
+pub(super) fn base_name(path: &str) -> String {
     path.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
@@ -83,7 +78,7 @@ fn add_local(vm: &Vm, name: String, local: Local) -> Result<Value, Error> {
         origin: Origin::Local(local),
         expected: None,
     };
-    Ok(Builds::of(vm).add(path, Item::Source(source)))
+    Ok(Builds::of(vm).add(vm, path, Item::Source(source)))
 }
 
 async fn local(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
@@ -177,13 +172,13 @@ async fn path(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
     let Some(hash) = optional_text(&vm, &attrs, "sha256").await? else {
         return add_local(&vm, name, local);
     };
-    let hash = Hash::parse(&hash, Some(Algorithm::Sha256)).map_err(|error| refused(&error))?;
+    let hash = Hash::parse(&hash, Some(Algorithm::Sha256))?;
     let path = StorePath::fixed(&hash, mode, &name).map_err(|error| refused(&error))?;
     let source = Source {
         origin: Origin::Local(local),
         expected: Some((hash, mode)),
     };
-    Ok(Builds::of(&vm).add(path, Item::Source(source)))
+    Ok(Builds::of(&vm).add(&vm, path, Item::Source(source)))
 }
 
 /// What a filter leaves out below a path, as patterns.
@@ -211,114 +206,4 @@ async fn filtered(vm: &Vm, root: &str, filter: &Value) -> Result<Vec<String>, Er
     }
     exclude.sort();
     Ok(exclude)
-}
-
-/// `fetchurl` and `fetchTarball`.
-async fn fetch(vm: Vm, args: Vec<Value>, who: &'static str) -> Result<Value, Error> {
-    let unpack = who == "fetchTarball";
-    let value = vm.force(&args[0]).await?;
-    let (url, hash, name, executable) = match &value {
-        Value::Attrs(attrs) => {
-            let url = vm.plain_string(&vm.need(attrs, "url", who)?).await?;
-            let hash = hash(&vm, attrs).await?;
-            let name = optional_text(&vm, attrs, "name").await?;
-            (url, hash, name, flag(&vm, attrs, "executable").await?)
-        }
-        other => (other.to_plain_string()?, None, None, false),
-    };
-    let name = match name {
-        Some(name) => name,
-        None if unpack => "source".to_owned(),
-        None => plain_name(&base_name(url.split(['?', '#']).next().unwrap_or_default())),
-    };
-    let mode = if unpack {
-        HashMode::Recursive
-    } else {
-        HashMode::Flat
-    };
-    let path = match &hash {
-        Some(hash) if !executable => StorePath::fixed(hash, mode, &name),
-        Some(hash) => StorePath::described("program", hash.sri().as_bytes(), &name),
-        None => StorePath::described(
-            "download",
-            format!("{who}\0{url}\0{executable}").as_bytes(),
-            &name,
-        ),
-    };
-    let path = path.map_err(|error| refused(&error))?;
-    let is_checked_on_the_way = !unpack
-        && hash
-            .as_ref()
-            .is_some_and(|hash| hash.algorithm == Algorithm::Sha256);
-    let (sha256, expected) = match is_checked_on_the_way {
-        true => (hash, None),
-        false => (None, hash.map(|hash| (hash, mode))),
-    };
-    let http = Http {
-        url,
-        sha256,
-        executable,
-        unpack,
-    };
-    let source = Source {
-        origin: Origin::Http(http),
-        expected,
-    };
-    Ok(Builds::of(&vm).add(path, Item::Source(source)))
-}
-
-/// The hash that a set names, in one of nixpkgs' ways.
-async fn hash(vm: &Vm, attrs: &Attrs) -> Result<Option<Hash>, Error> {
-    let attributes = [
-        ("sha256", Some(Algorithm::Sha256)),
-        ("sha512", Some(Algorithm::Sha512)),
-        ("hash", None),
-    ];
-    for (name, algorithm) in attributes {
-        if let Some(text) = optional_text(vm, attrs, name)
-            .await?
-            .filter(|text| !text.is_empty())
-        {
-            return Hash::parse(&text, algorithm)
-                .map(Some)
-                .map_err(|error| refused(&error));
-        }
-    }
-    Ok(None)
-}
-
-async fn fetch_git(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
-    let value = vm.force(&args[0]).await?;
-    let (url, rev, reference, name, submodules) = match &value {
-        Value::Attrs(attrs) => (
-            vm.plain_string(&vm.need(attrs, "url", "fetchGit")?).await?,
-            optional_text(&vm, attrs, "rev")
-                .await?
-                .filter(|rev| !rev.is_empty()),
-            optional_text(&vm, attrs, "ref").await?,
-            optional_text(&vm, attrs, "name").await?,
-            flag(&vm, attrs, "submodules").await?,
-        ),
-        other => (other.to_plain_string()?, None, None, None, false),
-    };
-    let git = Git {
-        remote: url,
-        reference: rev.clone().or(reference).unwrap_or_default(),
-        submodules,
-    };
-    let description = format!("{}\0{}\0{submodules}", git.remote, git.reference);
-    let name = name.unwrap_or_else(|| "source".to_owned());
-    let path = StorePath::described("git", description.as_bytes(), &name).map_err(|error| refused(&error))?;
-    let source = Source {
-        origin: Origin::Git(git),
-        expected: None,
-    };
-    let out = Builds::of(&vm).add(path, Item::Source(source));
-    let mut attrs = vec![("outPath", out), ("submodules", Value::Bool(submodules))];
-    if let Some(rev) = rev {
-        let short: String = rev.chars().take(7).collect();
-        attrs.push(("shortRev", Value::string(short)));
-        attrs.push(("rev", Value::string(rev)));
-    }
-    Ok(Value::attrs(Attrs::of(vm.symbols(), attrs)))
 }

@@ -42,7 +42,7 @@ fn add(vm: &Vm, name: &str, text: Text) -> Result<Value, Error> {
         StorePath::text(&text.contents, &references, name)
     };
     let path = path.map_err(|error| refused(&error))?;
-    Ok(Builds::of(vm).add(path, Item::Text(text)))
+    Ok(Builds::of(vm).add(vm, path, Item::Text(text)))
 }
 
 async fn text(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
@@ -76,7 +76,7 @@ async fn join(vm: Vm, args: Vec<Value>) -> Result<Value, Error> {
     let description: Vec<String> = parts.iter().map(StorePath::to_string).collect();
     let path = StorePath::described("join", description.join("\0").as_bytes(), &name);
     let path = path.map_err(|error| refused(&error))?;
-    Ok(Builds::of(&vm).add(path, Item::Join(parts)))
+    Ok(Builds::of(&vm).add(&vm, path, Item::Join(parts)))
 }
 
 /// A list of things in the store, nested or not; null is an empty one, and one thing is a list of it.

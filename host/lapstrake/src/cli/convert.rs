@@ -9,7 +9,7 @@ use crate::options::{self, BuildOptions, CompileOptions, Context, FrontendLimits
 use crate::spec::{self, Destination, Output, OutputKind, SpecError, Ssh};
 use crate::trust::FrontendPolicy;
 
-use super::words::{BuildWords, SharedWords};
+use super::words::{BuildWords, FrontendLimitWords, SharedWords};
 
 /// A word that cannot be used, with the option it stands after.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +29,7 @@ impl<T> After<T> for Result<T, SpecError> {
     }
 }
 
-fn environment(name: &str) -> Option<String> {
+pub(super) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
@@ -77,7 +77,7 @@ pub fn compile(words: SharedWords, config: &Config) -> Result<CompileOptions, Wo
         named_contexts,
         labels,
         platforms,
-        limits: limits(&words, config)?,
+        limits: limits(&words.frontend_limits, config)?,
         frontend_options: frontend_options(&words, config)?,
         offline: words.offline,
         lock: match words.locked {
@@ -89,12 +89,12 @@ pub fn compile(words: SharedWords, config: &Config) -> Result<CompileOptions, Wo
     })
 }
 
-fn policy(text: Option<&str>) -> Result<Option<FrontendPolicy>, WordError> {
+pub(super) fn policy(text: Option<&str>) -> Result<Option<FrontendPolicy>, WordError> {
     let policy = text.map(|text| text.parse().map_err(SpecError));
     policy.transpose().after("--frontend-policy")
 }
 
-fn limits(words: &SharedWords, config: &Config) -> Result<FrontendLimits, WordError> {
+pub(super) fn limits(words: &FrontendLimitWords, config: &Config) -> Result<FrontendLimits, WordError> {
     let memory = match (&words.frontend_memory, &config.frontend.memory) {
         (Some(text), _) => Some(spec::size(text).after("--frontend-memory")?),
         (None, Some(text)) => Some(spec::size(text).after("frontend.memory of the configuration")?),

@@ -11,6 +11,7 @@ mod history;
 mod interrupt;
 mod limits;
 mod lock;
+mod lsp;
 mod privilege;
 mod prune;
 mod recording;
@@ -119,6 +120,7 @@ fn run(words: Words) -> Result<ExitCode, Failure> {
     };
     match words.command {
         Command::Doctor(words) => return doctor::doctor(&words, &place),
+        Command::Lsp(words) => return lsp::lsp(*words, &place),
         Command::Build(words) => build(*words, &place),
         Command::Llb(words) => llb(*words, &place),
         Command::Du(words) => du::run(&words, &place),
@@ -292,7 +294,10 @@ fn llb(words: LlbWords, place: &Place) -> Result<(), Failure> {
         GraphFormat::Text => lapstrake_llb::print::text(&compiled.definition, &roots).into_bytes(),
         GraphFormat::Json => lapstrake_llb::print::json(&compiled.definition, &roots).into_bytes(),
         GraphFormat::Dot => lapstrake_llb::print::dot(&compiled.definition, &roots).into_bytes(),
-        GraphFormat::Pb => compiled.definition.to_pb(&roots),
+        GraphFormat::Pb => {
+            let (definition, roots) = compiled.definition.in_walk_order(&roots);
+            definition.to_pb(&roots)
+        }
     };
     std::io::stdout().write_all(&text)?;
     Ok(())

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::frontend::FrontendWords;
 use super::history::HistoryWords;
+use super::lsp::LspWords;
 
 /// A container image builder whose build languages are Wasm plugins.
 #[derive(Debug, Parser)]
@@ -60,6 +61,8 @@ pub enum Command {
     Lock(Box<LockWords>),
     /// Write frontends, look at them, and share them
     Frontend(FrontendWords),
+    /// Serve an editor: the Language Server Protocol on standard input and output, for all build files
+    Lsp(Box<LspWords>),
     /// Print the version
     Version,
 }
@@ -68,7 +71,7 @@ impl Command {
     /// Whether the command works with the state directory.
     pub fn uses_store(&self) -> bool {
         match self {
-            Self::Doctor(_) | Self::Version => false,
+            Self::Doctor(_) | Self::Lsp(_) | Self::Version => false,
             Self::Frontend(words) => words.uses_store(),
             _ => true,
         }
@@ -149,6 +152,13 @@ pub struct SharedWords {
     #[arg(long, value_name = "POLICY")]
     pub frontend_policy: Option<String>,
 
+    #[command(flatten)]
+    pub frontend_limits: FrontendLimitWords,
+}
+
+/// What a frontend may use.
+#[derive(Debug, Args)]
+pub struct FrontendLimitWords {
     /// Most memory that a frontend may use [default: 1g]
     #[arg(long, value_name = "BYTES")]
     pub frontend_memory: Option<String>,

@@ -175,6 +175,11 @@ impl Build {
         self.policy.check(definition).map_err(Error::Forbidden)
     }
 
+    /// Whether the policy allows a frontend to ask for an image of a registry.
+    pub(super) fn check_image(&self, reference: &str) -> Result<(), String> {
+        self.policy.check_image(reference)
+    }
+
     /// Explains what [`Build::solve`] would do with what the roots need, and with what is `asked` for.
     pub(super) fn explain(
         &self,

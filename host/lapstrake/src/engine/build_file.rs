@@ -146,6 +146,42 @@ pub fn load(file: &BuildFile, context: &Context, stdin: impl Read) -> Result<Loa
     })
 }
 
+/// A build file whose text is not the disk's: an editor has it open.
+///
+/// # Errors
+/// The ignore file beside it cannot be read.
+pub fn given(file: &BuildFile, context: &Context, text: &str) -> Result<Loaded, BuildFileError> {
+    let of = |name: &str| SourceFile {
+        name: name.to_owned(),
+        language: String::new(),
+        text: text.to_owned(),
+    };
+    let BuildFile::Path(path) = file else {
+        return Ok(Loaded {
+            file: of(DEFAULT_NAME),
+            name: None,
+            companion: None,
+        });
+    };
+    let name = match context {
+        // It may not be saved yet.
+        Context::Directory(folder) => {
+            inside(path, folder).or_else(|| Some(path.strip_prefix(folder).ok()?.to_str()?.to_owned()))
+        }
+        _ => None,
+    };
+    let companion = match &name {
+        Some(_) => None,
+        None => companion(path, &file_name(path))?,
+    };
+    let name = name.unwrap_or_else(|| file_name(path));
+    Ok(Loaded {
+        file: of(&name),
+        companion,
+        name: Some(name),
+    })
+}
+
 /// A build file without a place that companions could be beside.
 fn nameless(bytes: Vec<u8>) -> Result<Loaded, BuildFileError> {
     Ok(Loaded {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use lapstrake_frontend::{
     Cancel, Chain, ContextSource, Frontend, FrontendError, FrontendPlace, FrontendSource, Gateway, Limits,
-    Link, NamedContext, Request, Speaker, resolve, results::Results, syntax,
+    Link, NamedContext, Request, Speaker, resolve, results::Results, syntax, syntax::SyntaxLine,
 };
 use lapstrake_llb::{Digest, OciLayoutSource, SourceFile, SourceRange, Timestamp};
 use lapstrake_store::Store;
@@ -14,7 +14,7 @@ use lapstrake_store::Store;
 use crate::error::{Error, FrontendFailure};
 use crate::options::{BuildFile, CompileOptions, Context, FrontendLimits, NamedSource};
 use crate::platform;
-use crate::trust::{FrontendPolicy, Trust, TrustError};
+use crate::trust::{Asked, FrontendPolicy, Trust, TrustError};
 
 use super::build::Build;
 use super::build_file::{self, DEFAULT_NAME, Loaded};
@@ -62,6 +62,111 @@ impl Prepared {
     }
 }
 
+/// Who says which frontends read a build file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum NamedBy {
+    /// The command line.
+    Person,
+    /// Its syntax line.
+    BuildFile,
+    /// Nobody: its name does.
+    FileName,
+}
+
+/// The frontends of a build file, as they are named.
+pub(super) struct Named {
+    /// The line, or what stands for it.
+    pub(super) line: SyntaxLine,
+    /// Who says it.
+    pub(super) by: NamedBy,
+}
+
+impl Named {
+    /// Where the build file says it; none: it does not.
+    pub(super) fn place(&self, file: &SourceFile) -> Option<(SourceFile, SourceRange)> {
+        let last = self.line.then.last().unwrap_or(&self.line);
+        let range = SourceRange {
+            stop: last.range.stop,
+            ..self.line.range
+        };
+        (self.by == NamedBy::BuildFile).then(|| (file.clone(), range))
+    }
+
+    /// Who says what references mean; that of a build file is in its context.
+    pub(super) fn speaker<'a>(&self, options: &'a CompileOptions) -> Speaker<'a> {
+        match (self.by, &options.context) {
+            (NamedBy::Person, _) => Speaker::Person(Path::new(".")),
+            (_, Context::Directory(path) | Context::Unpacked(path)) => Speaker::BuildFile(Some(path)),
+            (_, Context::Empty | Context::Stdin | Context::Git(_) | Context::Http(_)) => {
+                Speaker::BuildFile(None)
+            }
+        }
+    }
+}
+
+/// Finds out which frontends a build file wants.
+pub(super) fn named(engine: &Engine, options: &CompileOptions, loaded: &Loaded) -> Named {
+    if let Some(text) = names::said(options) {
+        let line = syntax::said(&text);
+        return Named {
+            line,
+            by: NamedBy::Person,
+        };
+    }
+    if let Some(line) = syntax::detect(loaded.file.text.as_bytes()) {
+        return Named {
+            line,
+            by: NamedBy::BuildFile,
+        };
+    }
+    let name = loaded.name.as_deref().filter(|name| *name != DEFAULT_NAME);
+    let found = name.and_then(|name| names::frontend_of(engine, name));
+    Named {
+        line: syntax::said(found.unwrap_or(DEFAULT_FRONTEND)),
+        by: NamedBy::FileName,
+    }
+}
+
+/// Frontends in a row that may run.
+pub(super) struct Found {
+    pub(super) chain: Chain,
+    pub(super) taken: Vec<Taken>,
+    pub(super) limits: Limits,
+}
+
+/// Finds and loads the frontends that are named.
+pub(super) fn find(
+    engine: &Engine,
+    build: &Build,
+    options: &CompileOptions,
+    named: &Named,
+    file: &SourceFile,
+    cancel: &Cancel,
+) -> Result<Found, Error> {
+    let (mut links, mut taken) = (Vec::new(), Vec::new());
+    let line = &named.line;
+    for link in std::iter::once(line).chain(&line.then) {
+        let place = (named.by == NamedBy::BuildFile).then(|| (file.clone(), link.range));
+        let reference = names::stand_in(options, &link.reference).unwrap_or(&link.reference);
+        let found = resolve(reference, named.speaker(options)).map_err(|source| Error::Resolve {
+            place: place.clone().map(Box::new),
+            source,
+        })?;
+        let what = (reference, found, &place);
+        let one = trusted(engine, build, options, what)?;
+        links.push(Link {
+            frontend: Arc::clone(&one.frontend),
+            arguments: link.arguments.clone(),
+        });
+        taken.push(one);
+    }
+    let limits = limits(&options.limits);
+    let chain = Chain::new(links, &limits, cancel)
+        .map_err(|source| failed(source, &line.reference, &named.place(file)))?;
+    arguments::check(chain.frontend(), &options.frontend_options, &limits)?;
+    Ok(Found { chain, taken, limits })
+}
+
 /// Finds the frontends of a build file and what to ask them.
 pub(super) fn prepare(
     engine: &Engine,
@@ -70,60 +175,15 @@ pub(super) fn prepare(
     loaded: Loaded,
     cancel: &Cancel,
 ) -> Result<Prepared, Error> {
-    let context = match &options.context {
-        Context::Directory(path) | Context::Unpacked(path) => Some(path.as_path()),
-        Context::Empty | Context::Stdin | Context::Git(_) | Context::Http(_) => None,
-    };
-    let said = names::said(options);
-    let is_said = said.is_some();
-    let line = match said {
-        Some(text) => syntax::said(&text),
-        None => {
-            let line = syntax::detect(loaded.file.text.as_bytes());
-            line.unwrap_or_else(|| {
-                let named = loaded.name.as_deref().filter(|name| *name != DEFAULT_NAME);
-                let found = named.and_then(|name| names::frontend_of(engine, name));
-                syntax::said(found.unwrap_or(DEFAULT_FRONTEND))
-            })
-        }
-    };
-    let is_written = !is_said && syntax::detect(loaded.file.text.as_bytes()).is_some();
-    let speaker = if is_said {
-        Speaker::Person(Path::new("."))
-    } else {
-        Speaker::BuildFile(context)
-    };
-    let (mut links, mut taken) = (Vec::new(), Vec::new());
-    for link in std::iter::once(&line).chain(&line.then) {
-        let place = is_written.then(|| (loaded.file.clone(), link.range));
-        let found = resolve(&link.reference, speaker).map_err(|source| Error::Resolve {
-            place: place.clone().map(Box::new),
-            source,
-        })?;
-        let what = (link.reference.as_str(), found, &place);
-        let one = trusted(engine, build, options, what)?;
-        links.push(Link {
-            frontend: Arc::clone(&one.frontend),
-            arguments: link.arguments.clone(),
-        });
-        taken.push(one);
-    }
-    let last = line.then.last().map_or(line.range.stop, |link| link.range.stop);
-    let range = SourceRange {
-        stop: last,
-        ..line.range
-    };
-    let place = is_written.then(|| (loaded.file.clone(), range));
-    let limits = limits(&options.limits);
-    let frontend =
-        Chain::new(links, &limits, cancel).map_err(|source| failed(source, &line.reference, &place))?;
-    arguments::check(frontend.frontend(), &options.frontend_options, &limits)?;
+    let named = named(engine, options, &loaded);
+    let found = find(engine, build, options, &named, &loaded.file, cancel)?;
+    let place = named.place(&loaded.file);
     let request = request(options, loaded)?;
     Ok(Prepared {
-        frontend,
+        frontend: found.chain,
         request,
-        limits,
-        taken,
+        limits: found.limits,
+        taken: found.taken,
         place,
     })
 }
@@ -148,9 +208,13 @@ fn trusted(
             reference: reference.to_owned(),
         }));
     }
-    trust
-        .before(reference, &found, locked.is_some())
-        .map_err(distrusted)?;
+    let asked = Asked {
+        reference,
+        place: &found,
+        pinned: locked.is_some(),
+        by_person: names::said(options).is_some(),
+    };
+    trust.before(asked).map_err(distrusted)?;
     if let (FrontendPlace::Registry(name), Some(manifest)) =
         (&mut found, locked.and_then(|locked| locked.manifest.as_ref()))
         && !name.contains('@')
@@ -215,7 +279,7 @@ pub(super) fn limits(limits: &FrontendLimits) -> Limits {
     }
 }
 
-fn request(options: &CompileOptions, loaded: Loaded) -> Result<Request, Error> {
+pub(super) fn request(options: &CompileOptions, loaded: Loaded) -> Result<Request, Error> {
     let named_contexts = options.named_contexts.iter().map(|(name, source)| NamedContext {
         name: name.clone(),
         source: match source {

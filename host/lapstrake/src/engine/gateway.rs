@@ -130,6 +130,9 @@ impl Gateway for BuildGateway {
     fn resolve_image_configs(&self, requests: Vec<ImageRequest>) -> Vec<Result<ImageInfo, String>> {
         let resolve = |request: &ImageRequest| {
             let request = &self.wanted(request)?;
+            if request.place == ImagePlace::Registry {
+                self.build.check_image(&request.reference)?;
+            }
             let step = Step::begin(
                 &self.build.sink,
                 &format!("[internal] load metadata for {}", request.reference),
@@ -141,7 +144,7 @@ impl Gateway for BuildGateway {
             };
             let found = self.build.images().resolve(request, &progress);
             let image = step.end_with(found).map_err(|error| self.failed(&error))?;
-            if matches!(request.place, ImagePlace::Registry) {
+            if request.place == ImagePlace::Registry {
                 self.build.pins.resolved(&image.reference);
             }
             Ok(info(&image))

@@ -14,7 +14,7 @@ use super::build::{Build, Part};
 use super::{Client, Engine};
 
 /// Where the lock file of a build is. None: its build file is not in a directory of this machine.
-fn place(options: &CompileOptions) -> Option<PathBuf> {
+pub(super) fn place(options: &CompileOptions) -> Option<PathBuf> {
     let folder = match (&options.context, &options.file) {
         (Context::Directory(folder), BuildFile::Default) => folder.clone(),
         (Context::Directory(_) | Context::Empty, BuildFile::Path(path)) => {

@@ -11,7 +11,7 @@ use lapstrake_ops::source::progress::Quiet;
 
 use crate::error::{Error, FrontendFailure};
 use crate::options::{BuildFile, BuildOptions, CompileOptions, Context, FrontendLimits, LockUse};
-use crate::trust::{FrontendPolicy, TrustError};
+use crate::trust::{Asked, FrontendPolicy, TrustError};
 
 use super::build::Build;
 use super::{Client, Engine};
@@ -126,7 +126,12 @@ impl Engine {
         let place = resolve(reference, Speaker::Person(here))
             .map_err(|source| Error::Resolve { place: None, source })?;
         let trust = frontends::trust(self, looker.policy);
-        let before = trust.before(reference, &place, false);
+        let before = trust.before(Asked {
+            reference,
+            place: &place,
+            pinned: false,
+            by_person: true,
+        });
         let options = BuildOptions::compile_only(nothing(looker.offline));
         let build = Build::new(self, &options, client)?;
         let found = components::find(self, &build, looker.offline, reference, place, &None)?;

@@ -5,6 +5,7 @@ mod arguments;
 mod build;
 mod build_file;
 mod components;
+pub mod editor;
 mod epoch;
 mod export;
 mod frontends;

@@ -7,7 +7,7 @@ use lapstrake_frontend::{Cancel, Frontend, FrontendPlace, FrontendSource, Limits
 
 use super::Engine;
 use super::build_file::DEFAULT_NAME;
-use crate::options::{CompileOptions, Context};
+use crate::options::{CompileOptions, Context, NamedSource};
 
 /// The name of a build file that is there: one that the built-in frontend of the command line declares, else the usual
 /// one, else one that any built-in frontend declares. None: there is none.
@@ -52,6 +52,18 @@ pub(super) fn said(options: &CompileOptions) -> Option<String> {
     options.frontend.clone().or_else(build_arg)
 }
 
+/// The image that the command line gives in place of a frontend's: `--build-context REFERENCE=docker-image://…`.
+pub(super) fn stand_in<'a>(options: &'a CompileOptions, reference: &str) -> Option<&'a str> {
+    let short = |name: &str| name.strip_prefix("docker.io/").unwrap_or(name).to_owned();
+    options
+        .named_contexts
+        .iter()
+        .find_map(|(name, source)| match source {
+            NamedSource::Image(image) if short(name) == short(reference) => Some(image.as_str()),
+            _ => None,
+        })
+}
+
 /// The built-in frontend that a build file's name means.
 pub(super) fn frontend_of(engine: &Engine, path: &str) -> Option<&'static str> {
     let name = path.rsplit('/').next().unwrap_or(path);
@@ -62,6 +74,19 @@ pub(super) fn frontend_of(engine: &Engine, path: &str) -> Option<&'static str> {
             .any(|pattern| matches(pattern.as_bytes(), name.as_bytes()))
     });
     found.next().map(|(name, _)| name)
+}
+
+/// Whether a name is a built-in frontend's own: one that it declares, or a pattern with such a name in it. Others are only
+/// names that its build files may have: of all files `*.nix` few are build files.
+pub(super) fn is_own(engine: &Engine, name: &str) -> bool {
+    built_in(engine).any(|(_, frontend)| own(&patterns(&frontend), name))
+}
+
+fn own(patterns: &[String], name: &str) -> bool {
+    let names: Vec<String> = plain(patterns.to_vec()).collect();
+    let is_own = |pattern: &&String| names.iter().any(|name| pattern.contains(name.as_str()));
+    let mut found = patterns.iter().filter(is_own);
+    found.any(|pattern| matches(pattern.as_bytes(), name.as_bytes()))
 }
 
 fn built_in(engine: &Engine) -> impl Iterator<Item = (&'static str, Frontend)> {
@@ -112,7 +137,15 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{matches, own};
+
+    #[test]
+    fn own_names_are_plain_or_have_a_plain_one_in_them() {
+        let of = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let (docker, nix) = (of(&["Dockerfile", "*.Dockerfile"]), of(&["default.nix", "*.nix"]));
+        assert!(own(&docker, "Dockerfile") && own(&docker, "web.Dockerfile") && own(&nix, "default.nix"));
+        assert!(!own(&nix, "lib.nix") && !own(&docker, "default.nix"));
+    }
 
     #[test]
     fn patterns_match_names() {

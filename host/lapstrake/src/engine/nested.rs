@@ -11,7 +11,7 @@ use lapstrake_frontend::{
 
 use crate::error::chain;
 use crate::options::{CompileOptions, Context};
-use crate::trust::{Trust, TrustError};
+use crate::trust::{Asked, Trust, TrustError};
 
 use super::Engine;
 use super::build::Build;
@@ -97,8 +97,13 @@ impl Nested {
         let refused =
             |error: TrustError| BuildFailure::Failed(format!("{}; {}", chain(&error), error.hint()));
         let found = resolve(reference, speaker).map_err(|error| BuildFailure::Failed(chain(&error)))?;
-        let is_locked = pins.lock().is_some_and(|lock| lock.frontend(reference).is_some());
-        self.trust.before(reference, &found, is_locked).map_err(refused)?;
+        let asked = Asked {
+            reference,
+            place: &found,
+            pinned: pins.lock().is_some_and(|lock| lock.frontend(reference).is_some()),
+            by_person: false,
+        };
+        self.trust.before(asked).map_err(refused)?;
         let FrontendPlace::Here(source) = found else {
             return Err(BuildFailure::Failed(format!(
                 "the frontend {reference} is not on this machine: a nested build takes built-in ones and files of the context"

@@ -238,7 +238,8 @@ impl Start {
             id: Id::new(),
             at: SystemTime::now(),
             pid: std::process::id(),
-            name: name(context.as_deref(), file.as_deref(), compile.target.as_deref()),
+            name: given_name(&compile.build_args)
+                .unwrap_or_else(|| name(context.as_deref(), file.as_deref(), compile.target.as_deref())),
             context,
             file,
             target: compile.target.clone(),
@@ -305,6 +306,18 @@ fn platform_name(platform: &Platform) -> String {
         platform.architecture,
         variant.unwrap_or_default()
     )
+}
+
+/// The name that a build argument gives, as BuildKit's does.
+fn given_name(build_args: &[(String, String)]) -> Option<String> {
+    let mut named = build_args
+        .iter()
+        .rev()
+        .filter(|(key, _)| key == "BUILDKIT_BUILD_NAME");
+    named
+        .next()
+        .map(|(_, name)| redact(name))
+        .filter(|name| !name.is_empty())
 }
 
 fn name(context: Option<&str>, file: Option<&str>, target: Option<&str>) -> String {

@@ -1,6 +1,7 @@
 //! Mounts layers on each other with overlayfs, so that the upper directory alone is a whole layer.
 //! Knows nothing of where layers come from or what they are for.
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fmt::Write as _;
 use std::fs;
@@ -61,11 +62,9 @@ impl Layers {
                 source: e.into(),
             })
         };
-        let missing = fillers_needed(lower.len(), writes.is_some());
-        let lower = lower
-            .iter()
-            .map(PathBuf::as_path)
-            .rev()
+        let missing = fillers_needed(lower, writes.is_some());
+        let lower = topmost(lower)
+            .into_iter()
             .chain(fillers.into_iter().take(missing));
         Ok(Layers {
             lower: lower.map(dir).collect::<Result<_, _>>()?,
@@ -156,11 +155,18 @@ impl Layers {
     }
 }
 
-/// How many empty layers overlayfs wants besides `layers`: one lower directory, or two where there is no
-/// upper one.
-pub(crate) fn fillers_needed(layers: usize, writable: bool) -> usize {
+/// How many empty layers overlayfs wants besides `lower`: one lower directory, or two where there is no upper one.
+pub(crate) fn fillers_needed(lower: &[PathBuf], writable: bool) -> usize {
     let least: usize = if writable { 1 } else { 2 };
-    least.saturating_sub(layers)
+    least.saturating_sub(topmost(lower).len())
+}
+
+/// The layers, the topmost first, each once: overlayfs takes none twice, and a merge may have one at several places. The
+/// highest of them counts, as every path of the lower ones is covered by it.
+fn topmost(lower: &[PathBuf]) -> Vec<&Path> {
+    let mut seen = BTreeSet::new();
+    let layers = lower.iter().rev().map(PathBuf::as_path);
+    layers.filter(|layer| seen.insert(*layer)).collect()
 }
 
 fn number(fd: &OwnedFd) -> String {
@@ -214,14 +220,24 @@ mod tests {
 
     #[test]
     fn overlayfs_gets_as_many_layers_as_it_wants() {
+        let layers: Vec<PathBuf> = (0..500).map(|number: u32| number.to_string().into()).collect();
+        let counts = [0, 1, 2, 500];
         assert_eq!(
-            [0, 1, 2, 500].map(|layers| fillers_needed(layers, true)),
+            counts.map(|count| fillers_needed(&layers[..count], true)),
             [1, 0, 0, 0]
         );
         assert_eq!(
-            [0, 1, 2, 500].map(|layers| fillers_needed(layers, false)),
+            counts.map(|count| fillers_needed(&layers[..count], false)),
             [2, 1, 0, 0]
         );
+        let same = ["a", "a"].map(PathBuf::from);
+        assert_eq!(fillers_needed(&same, false), 1);
+    }
+
+    #[test]
+    fn of_a_layer_that_is_there_twice_the_upper_one_counts() {
+        let layers = ["a", "b", "a", "c", "b"].map(PathBuf::from);
+        assert_eq!(topmost(&layers), ["b", "c", "a"].map(Path::new));
     }
 
     /// In a thread with mounts and a current directory of its own. None: this process must not mount.

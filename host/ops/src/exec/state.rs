@@ -66,11 +66,11 @@ pub(super) fn written(request: &ExecRequest) -> Vec<(LayerRef, Written<'_>)> {
 /// Makes in the state directory what the request needs there and is not there yet.
 pub(super) fn prepare_state(request: &ExecRequest) -> Result<(), ExecError> {
     let trees = request.mounts.iter().filter_map(|m| match &m.source {
-        MountSource::Tree { lower, .. } => Some(fillers_needed(lower.len(), !m.read_only)),
+        MountSource::Tree { lower, .. } => Some(fillers_needed(lower, !m.read_only)),
         _ => None,
     });
     let needed = trees
-        .chain([fillers_needed(request.root.lower.len(), true)])
+        .chain([fillers_needed(&request.root.lower, true)])
         .max()
         .unwrap_or(0);
     for path in fillers(&request.state_dir).into_iter().take(needed) {

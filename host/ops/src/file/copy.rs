@@ -80,8 +80,11 @@ pub(super) fn copy(
     shared: Option<&mut Shared>,
 ) -> Result<(), FileError> {
     let tree = &*source.files;
-    let filter = Filter::new(&action.include_patterns, &action.exclude_patterns)
+    let mut filter = Filter::new(&action.include_patterns, &action.exclude_patterns)
         .map_err(lapstrake_store::tree::TreeError::from)?;
+    if action.follow_symlink {
+        filter = filter.following(&action.include_patterns);
+    }
     let changes = Changes {
         owner: Owner::resolve(action.owner.as_ref(), editor)?,
         mode: action.mode.as_ref().map(Mode::read).transpose()?,

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lapstrake_store::tree::{Entry, FileKind, FileTree, Filter};
+use lapstrake_store::tree::{Entry, FileKind, FileTree, Filter, on_the_way};
 
 use super::FileError;
 
@@ -62,6 +62,7 @@ impl Walk<'_> {
                 continue;
             }
             let path = path.join(entry.name());
+            let entry = on_the_way(self.tree, self.filter, &path, entry)?;
             let verdict = self.filter.check(&path);
             let enter = entry.is_dir() && verdict.enter;
             let place = entry.path.clone();

@@ -454,6 +454,46 @@ fn removal_is_a_whiteout_and_never_the_root() {
 }
 
 #[test]
+fn removal_takes_a_link_and_not_what_it_leads_to() {
+    let place = Place::new();
+    let link = |target: &str, path: &str| {
+        FileActionKind::Symlink(SymlinkAction {
+            target: target.to_owned(),
+            path: path.to_owned(),
+            owner: None,
+            timestamp: None,
+        })
+    };
+    let made = vec![
+        mkdir("/d"),
+        mkfile("/d/f", "1"),
+        mkfile("/kept", "2"),
+        link("kept", "/link"),
+        link("/../../d", "/up"),
+    ];
+    let base = place.run(&Tree::default(), made).unwrap();
+    let tree = place
+        .run(&base, vec![rm("/link", false), rm("/up/f", false)])
+        .unwrap();
+    assert_eq!(place.names(&tree), ["d", "kept", "up"]);
+}
+
+#[test]
+fn what_is_made_has_permissions_only() {
+    let place = Place::new();
+    let (mut dir, mut file) = (mkdir("/d"), mkfile("/f", ""));
+    if let FileActionKind::Mkdir(dir) = &mut dir {
+        dir.mode = 0o6751;
+    }
+    if let FileActionKind::Mkfile(file) = &mut file {
+        file.mode = 0o7640;
+    }
+    let tree = place.run(&Tree::default(), vec![dir, file]).unwrap();
+    assert_eq!(place.entry(&tree, "d").mode, 0o751);
+    assert_eq!(place.entry(&tree, "f").mode, 0o640);
+}
+
+#[test]
 fn archives_are_unpacked_by_content_and_stay_inside() {
     let place = Place::new();
     let mut tar = tar_with(&[("in/f", "text"), ("/absolute", "a")]);

@@ -80,6 +80,15 @@ pub(crate) fn is_confidential(address: &str) -> bool {
     }
 }
 
+/// Host, port and path of an address, without scheme and login. One that is not understood is given as it stands.
+pub fn place(address: &str) -> String {
+    let Ok(url) = reqwest::Url::parse(address) else {
+        return address.to_owned();
+    };
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}{}", url.host_str().unwrap_or_default(), url.path())
+}
+
 /// What is said where a secret is there and is not sent.
 pub(crate) fn kept_back(id: &str, address: &str) -> String {
     format!(

@@ -236,6 +236,24 @@ fn links_and_paths() {
 }
 
 #[test]
+fn links_on_the_way_are_followed() {
+    let through = |pattern: &str| of(&sample(), &patterns("", &[pattern], &[]));
+    let mut plain = MemoryTree::default();
+    plain.insert("link/lib/x.c", MemoryNode::file("x"));
+    assert_eq!(through("link/lib/x.c"), of(&plain, &Selection::path("")));
+    // A pattern with wildcards does not follow them, and nor does who follows none.
+    assert_eq!(
+        through("link/lib/*.c"),
+        of(&MemoryTree::default(), &Selection::path(""))
+    );
+    let not_followed = Selection {
+        follow_links: false,
+        ..patterns("", &["link/lib/x.c"], &[])
+    };
+    assert_ne!(of(&sample(), &not_followed), through("link/lib/x.c"));
+}
+
+#[test]
 fn contents_only() {
     let contents = Selection {
         contents_only: true,

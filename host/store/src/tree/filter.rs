@@ -8,12 +8,16 @@ use std::path::{Path, PathBuf};
 use lapstrake_llb::PatternError;
 use lapstrake_llb::patterns::Patterns;
 
+use super::has_wildcards;
+
 /// Selects files by their paths.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// None: everything.
     include: Option<Include>,
     exclude: Patterns,
+    /// What patterns without wildcards name, where links on the way there are followed.
+    ways: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -45,7 +49,23 @@ impl Filter {
         Ok(Self {
             include,
             exclude: Patterns::new(exclude)?,
+            ways: Vec::new(),
         })
+    }
+
+    /// Follows links on the way to what those of the include patterns name that have no wildcards.
+    #[must_use]
+    pub fn following(mut self, include: &[String]) -> Self {
+        let names = include.iter().filter(|pattern| {
+            !pattern.starts_with('!') && !pattern.contains('\\') && !has_wildcards(pattern)
+        });
+        self.ways = names.map(PathBuf::from).collect();
+        self
+    }
+
+    /// Whether a link at a path, relative to where the patterns start, is on the way to what is wanted.
+    pub fn leads_through(&self, path: &Path) -> bool {
+        self.ways.iter().any(|way| way != path && way.starts_with(path))
     }
 
     /// Wants also these paths, and what is below them. Makes an include list where there was none.
@@ -155,6 +175,18 @@ mod tests {
         assert!(wanted(&one, "d/x") && wanted(&one, "d.x/y") && !enter(&one, "d.y"));
         one.include_paths([PathBuf::new()]);
         assert!(wanted(&one, "anything") && !wanted(&one, "secret"));
+    }
+
+    #[test]
+    fn ways() {
+        let include = ["a/b/c", "d*/e", "!f/g"].map(str::to_owned);
+        let one = Filter::new(&include, &[]).unwrap();
+        assert!(!one.leads_through(Path::new("a")));
+        let one = one.following(&include);
+        assert!(one.leads_through(Path::new("a")) && one.leads_through(Path::new("a/b")));
+        for other in ["a/b/c", "a/c", "d*", "f", "aa"] {
+            assert!(!one.leads_through(Path::new(other)), "{other}");
+        }
     }
 
     #[test]

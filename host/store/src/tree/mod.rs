@@ -33,6 +33,7 @@ pub use layered::{LayerDir, LayeredView};
 pub use marks::{Marks, is_overlay_xattr, is_portable_xattr};
 pub use memory::{MemoryNode, MemoryTree};
 pub use ownership::Powers;
+pub use resolve::on_the_way;
 pub use root::{Root, describe_at, has_xattrs};
 pub use wildcard::{Expansion, expand, has_wildcards};
 

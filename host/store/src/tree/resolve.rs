@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
-use super::{FileKind, FileTree, Result, TreeError};
+use super::{Entry, FileKind, FileTree, Filter, Result, TreeError};
 
 /// As many links as one path may lead over.
 const MAX_LINKS: usize = 255;
@@ -51,6 +51,16 @@ pub(super) fn resolve<T: FileTree + ?Sized>(tree: &T, path: &Path, follow_last: 
         }
     }
     Ok(resolved)
+}
+
+/// What a walk finds at a path that is relative to where it began: a link on the way to what a filter wants counts as the
+/// directory that it leads to.
+pub fn on_the_way(tree: &dyn FileTree, filter: &Filter, path: &Path, entry: Entry) -> Result<Entry> {
+    if entry.kind != FileKind::Symlink || !filter.leads_through(path) {
+        return Ok(entry);
+    }
+    let found = tree.follow(&entry.path)?.filter(Entry::is_dir);
+    Ok(found.unwrap_or(entry))
 }
 
 fn push(steps: &mut Vec<Step>, path: &Path) {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use lapstrake_tests::layout;
 
-const INPUTS: u64 = 1;
+pub const INPUTS: u64 = 1;
 const EXEC: u64 = 2;
 const META: u64 = 1;
 const MOUNT: u64 = 2;
@@ -89,7 +89,7 @@ fn input(input: &[u8], renamed: &HashMap<String, String>) -> Vec<u8> {
 }
 
 /// The fields of a message, each with its tag.
-fn fields(message: &[u8]) -> Vec<(u64, &[u8])> {
+pub fn fields(message: &[u8]) -> Vec<(u64, &[u8])> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < message.len() {
@@ -109,7 +109,7 @@ fn fields(message: &[u8]) -> Vec<(u64, &[u8])> {
 }
 
 /// What a field of bytes holds.
-fn payload(field: &[u8]) -> &[u8] {
+pub fn payload(field: &[u8]) -> &[u8] {
     let (_, length) = varint(field, 0);
     let (_, start) = varint(field, length);
     &field[start..]

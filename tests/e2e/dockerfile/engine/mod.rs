@@ -3,7 +3,7 @@
 //!
 //! The context is an archive by HTTP: a local one's op names a session, so that no two builds have the same.
 
-mod digests;
+pub mod digests;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};

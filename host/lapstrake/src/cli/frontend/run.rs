@@ -53,7 +53,10 @@ fn once(project: &Project, words: &RunWords, engine: &Engine) -> Result<(), Fail
         GraphFormat::Text => lapstrake_llb::print::text(graph, &roots).into_bytes(),
         GraphFormat::Json => lapstrake_llb::print::json(graph, &roots).into_bytes(),
         GraphFormat::Dot => lapstrake_llb::print::dot(graph, &roots).into_bytes(),
-        GraphFormat::Pb => graph.to_pb(&roots),
+        GraphFormat::Pb => {
+            let (graph, roots) = graph.in_walk_order(&roots);
+            graph.to_pb(&roots)
+        }
     };
     let mut out = std::io::stdout().lock();
     out.write_all(&text)?;

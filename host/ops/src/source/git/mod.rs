@@ -10,6 +10,7 @@ mod checkout;
 mod command;
 mod error;
 mod mirror;
+mod modules;
 mod refs;
 
 use std::collections::HashMap;
@@ -26,8 +27,6 @@ pub use self::refs::Commit;
 
 use self::address::{Address, Protocol};
 use self::command::{Access, Git, Run, explain};
-use self::mirror::Mirror;
-use self::refs::Format;
 use super::progress::Progress;
 use super::remote::{Reach, is_confidential, kept_back};
 use crate::error::{Error, Result};
@@ -38,10 +37,6 @@ use crate::secret;
 const NAMES: &str = "git-ref";
 /// The store's folder for copies of repositories.
 const FOLDER: &str = "git";
-/// Submodules may be in submodules so often.
-const MAX_DEPTH: usize = 16;
-/// Submodules of one commit, all in all.
-const MAX_MODULES: usize = 1000;
 
 /// Fetches repositories. What a name meant is remembered as long as it lives: make one for a build.
 pub struct Repositories {
@@ -182,15 +177,7 @@ impl Repositories {
     pub fn tree(&self, source: &GitSource, commit: &Commit, progress: &dyn Progress) -> Result<Tree> {
         let address = Address::parse(&source.remote)?;
         let draft = self.store.new_layer()?;
-        let mut checkout = Checkout {
-            repositories: self,
-            source,
-            progress,
-            host: address.host.clone(),
-            modules: 0,
-        };
-        let subdir = subdir(source);
-        let seconds = checkout.one(address, commit, &subdir, draft.dir(), 0)?;
+        let seconds = modules::check_out(self, source, address, commit, draft.dir(), progress)?;
         checkout::settle(draft.dir(), seconds)?;
         let id = draft.commit(&LayerMeta {
             description: format!("git {}", super::remote::redact(&source.remote)),
@@ -314,122 +301,6 @@ impl Repositories {
     }
 }
 
-/// The checkout of a commit and its submodules.
-struct Checkout<'a> {
-    repositories: &'a Repositories,
-    source: &'a GitSource,
-    progress: &'a dyn Progress,
-    /// The host of the repository itself.
-    host: String,
-    modules: usize,
-}
-
-impl Checkout<'_> {
-    /// Writes the files of a commit into a directory. Returns when it was made.
-    fn one(
-        &mut self,
-        address: Address,
-        commit: &Commit,
-        subdir: &str,
-        to: &Path,
-        depth: usize,
-    ) -> Result<i64> {
-        let host = (depth > 0).then_some(self.host.as_str());
-        let repositories = self.repositories;
-        let surroundings = repositories.surroundings(self.source, address, host, self.progress)?;
-        let (modules, described, seconds) = {
-            // Not held while submodules are fetched: two processes could wait for each other.
-            let format = Format::of(&commit.id);
-            let lock = format!("git-{}", mirror::name(&surroundings.address.url, format));
-            let _guard = repositories.locks.lock(&lock, &|| self.progress.cancelled())?;
-            match self.attempt(&surroundings, commit, subdir, to, depth == 0) {
-                Err(Error::Git(GitError::Copy { .. })) if !repositories.reach.offline => {
-                    // The copy is damaged: once more with a new one.
-                    self.mirror(&surroundings, format)?.remove()?;
-                    empty(to)?;
-                    self.attempt(&surroundings, commit, subdir, to, depth == 0)?
-                }
-                other => other?,
-            }
-        };
-        let wanted = modules.into_iter().filter(|_| !self.source.skip_submodules);
-        for module in wanted {
-            let Some(found) = described.iter().find(|one| one.path == module.whole_path) else {
-                let path = module.whole_path.display();
-                self.progress.log(&format!(
-                    "no address is known of the submodule {path}: it stays empty"
-                ));
-                continue;
-            };
-            self.modules += 1;
-            if depth >= MAX_DEPTH || self.modules > MAX_MODULES {
-                return Err(GitError::TooManyModules {
-                    remote: surroundings.address.shown,
-                    path: module.whole_path.display().to_string(),
-                }
-                .into());
-            }
-            let address = surroundings.address.submodule(&found.url)?;
-            let commit = Commit {
-                id: module.commit,
-                tag: None,
-                name: None,
-            };
-            let to = to.join(&module.path);
-            // An empty directory, which git has made; it does not follow links on the way.
-            self.one(address, &commit, "", &to, depth + 1)?;
-        }
-        Ok(seconds)
-    }
-
-    fn mirror<'s>(&'s self, surroundings: &'s Surroundings, format: Format) -> Result<Mirror<'s>> {
-        let git = self.repositories.git(surroundings, self.progress);
-        let folder = self.repositories.store.root().join(FOLDER);
-        Mirror::open(&folder, &surroundings.home.path().join("new"), format, git)
-    }
-
-    #[allow(clippy::type_complexity)]
-    fn attempt(
-        &self,
-        surroundings: &Surroundings,
-        commit: &Commit,
-        subdir: &str,
-        to: &Path,
-        top: bool,
-    ) -> Result<(Vec<checkout::Module>, Vec<checkout::Described>, i64)> {
-        let mirror = self.mirror(surroundings, Format::of(&commit.id))?;
-        if !mirror.has(&commit.id)? {
-            if self.repositories.reach.offline {
-                return Err(Error::Offline {
-                    what: format!("the commit {} of {}", commit.id, surroundings.address.shown),
-                });
-            }
-            mirror.fetch(commit)?;
-        }
-        let index = surroundings.home.path().join("index");
-        let modules = mirror.check_out(&commit.id, subdir, to, &index)?;
-        let described = match modules.is_empty() || self.source.skip_submodules {
-            true => Vec::new(),
-            false => mirror.modules(&commit.id)?,
-        };
-        if top && keeps_git_dir(self.source) {
-            mirror.keep_git_dir(commit, to)?;
-        }
-        Ok((modules, described, mirror.commit_time(&commit.id)?))
-    }
-}
-
-fn empty(directory: &Path) -> Result<(), GitError> {
-    let failed = |source| GitError::Io {
-        path: directory.to_owned(),
-        source,
-    };
-    for entry in std::fs::read_dir(directory).map_err(failed)? {
-        lapstrake_store::remove_tree(&entry.map_err(failed)?.path()).map_err(failed)?;
-    }
-    Ok(())
-}
-
 /// The wanted directory without slashes around it; empty: all.
 pub(crate) fn subdir(source: &GitSource) -> String {
     let parts = source.subdir.split('/').filter(|part| !matches!(*part, "" | "."));
@@ -442,122 +313,4 @@ pub(crate) fn keeps_git_dir(source: &GitSource) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{BufRead as _, BufReader, Write as _};
-    use std::net::TcpListener;
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-    use crate::secret::KnownSecrets;
-    use crate::source::progress::Quiet;
-    use crate::source::remote::RemoteOptions;
-
-    /// A server that gives everybody the same answer, and what it was sent.
-    fn server(answer: &str) -> (String, Arc<Mutex<String>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let host = listener.local_addr().unwrap().to_string();
-        let sent = Arc::new(Mutex::new(String::new()));
-        let (answer, kept) = (answer.to_owned(), Arc::clone(&sent));
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let lines = BufReader::new(&stream).lines().map_while(|line| line.ok());
-                for line in lines.take_while(|line| !line.is_empty()) {
-                    kept.lock().unwrap().push_str(&format!("{line}\n"));
-                }
-                let _ = write!(
-                    &stream,
-                    "HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-                );
-            }
-        });
-        (host, sent)
-    }
-
-    /// Asks for the default branch, with a token. Returns the error and the command lines of git. None: there is no git.
-    fn ask(remote: &str, token: Option<&str>) -> Option<(GitError, String)> {
-        let path = std::env::var_os("PATH")?;
-        let git = std::env::split_paths(&path)
-            .map(|folder| folder.join("git"))
-            .find(|path| path.is_file())?;
-        let directory = tempfile::tempdir().unwrap();
-        // A git that writes down how it was called.
-        let (bin, log) = (directory.path().join("bin"), directory.path().join("log"));
-        std::fs::create_dir(&bin).unwrap();
-        let script = format!(
-            "#!/bin/sh\nprintf '%s\\n' \"$*\" >>'{}'\nexec '{}' \"$@\"\n",
-            log.display(),
-            git.display()
-        );
-        std::fs::write(bin.join("git"), script).unwrap();
-        std::fs::set_permissions(bin.join("git"), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let folders = std::iter::once(bin).chain(std::env::split_paths(&path));
-        let mut secrets = KnownSecrets::default();
-        if let Some(token) = token {
-            secrets.secrets.insert("TOKEN".to_owned(), token.into());
-        }
-        let reach = Reach {
-            options: RemoteOptions {
-                search_path: Some(std::env::join_paths(folders).unwrap()),
-                ..RemoteOptions::default()
-            },
-            offline: false,
-            secrets: Arc::new(secrets),
-        };
-        let store = Store::open(&directory.path().join("store")).unwrap();
-        let source = GitSource {
-            remote: remote.to_owned(),
-            auth_token_secret: Some("TOKEN".to_owned()),
-            ..GitSource::default()
-        };
-        match Repositories::new(store, reach).find(&source, &Quiet) {
-            Err(Error::Git(error)) => Some((error, std::fs::read_to_string(log).unwrap())),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn taken(sent: &Mutex<String>) -> String {
-        sent.lock().unwrap().clone()
-    }
-
-    #[test]
-    fn no_token_goes_to_where_a_server_leads() {
-        let (elsewhere, leaked) = server("404 Not Found");
-        let (host, sent) = server(&format!(
-            "302 Found\r\nLocation: http://{elsewhere}/r.git/info/refs"
-        ));
-        for (login, token) in [("", Some("hidden")), ("me:hidden@", None)] {
-            let Some((error, _)) = ask(&format!("http://{login}{host}/r.git"), token) else {
-                return eprintln!("skipped: git is not installed");
-            };
-            assert!(matches!(error, GitError::Redirected { .. }), "{error}");
-            assert!(taken(&sent).contains("Authorization: "), "{}", taken(&sent));
-            assert_eq!(taken(&leaked), "");
-            sent.lock().unwrap().clear();
-        }
-        // Who has nothing to hide is led there.
-        let (error, _) = ask(&format!("http://{host}/r.git"), None).unwrap();
-        assert!(matches!(error, GitError::NoRepository { .. }), "{error}");
-        assert!(!taken(&sent).contains("Authorization"), "{}", taken(&sent));
-        assert!(taken(&leaked).contains("GET /r.git/info/refs"));
-    }
-
-    #[test]
-    fn a_password_in_an_address_is_on_no_command_line() {
-        let (host, sent) = server("404 Not Found");
-        let remote = format!("http://me:hid%2Dden@{host}/r.git");
-        let Some((error, lines)) = ask(&remote, None) else {
-            return eprintln!("skipped: git is not installed");
-        };
-        assert!(matches!(error, GitError::NoRepository { .. }), "{error}");
-        assert!(lines.contains(&format!(" http://{host}/r.git")), "{lines}");
-        assert!(!lines.contains("hid") && !lines.contains("me:"), "{lines}");
-        // me:hid-den
-        let header = "Authorization: Basic bWU6aGlkLWRlbg==\n";
-        assert!(taken(&sent).contains(header), "{}", taken(&sent));
-        // A secret comes before it: x-access-token:other
-        sent.lock().unwrap().clear();
-        ask(&remote, Some("other")).unwrap();
-        let header = "Authorization: basic eC1hY2Nlc3MtdG9rZW46b3RoZXI=\n";
-        assert!(taken(&sent).contains(header), "{}", taken(&sent));
-    }
-}
+mod tests;
