@@ -26,7 +26,7 @@ put() {
     fi
 }
 
-for copy in rust/wit python/src/lapstrake/wit javascript/wit; do
+for copy in rust/wit python/src/lapstrake/wit javascript/wit go/wit; do
     mkdir -p "$root/sdk/$copy"
     put "$root/wit/lapstrake.wit" "$root/sdk/$copy/lapstrake.wit"
 done
@@ -47,13 +47,41 @@ else
     say "javascript: wasm-tools or node is missing"
 fi
 
-# cargo install wit-bindgen-cli --version 0.63.0
+# cargo install wit-bindgen-cli --version 0.63.0 --no-default-features --features c,go
 generator=$(command -v wit-bindgen || echo "$root/target/tools/wit-bindgen/bin/wit-bindgen")
 if [ -x "$generator" ]; then
     "$generator" c "$root/wit" --world frontend-world --out-dir "$work/c" > /dev/null 2>&1
     put "$work/c" "$root/sdk/c/bindings"
 else
     say "c: wit-bindgen is missing"
+fi
+
+# The bindings' own small runtime is in the SDK, so that a module of it needs no other.
+if [ -x "$generator" ] && [ -x "$tools/go" ]; then
+    gofmt=$("$tools/go" env GOROOT)/bin/gofmt
+    module=github.com/lapstrake/lapstrake/sdk/go
+    sdk=$root/sdk/go
+    "$generator" go "$root/wit" --world frontend-world --out-dir "$work/go" --pkg-name $module/internal/bindings > /dev/null 2>&1
+    find "$work/go" -name '*.go' -exec sed -i "s|go.bytecodealliance.org/pkg/wit/|$module/internal/wit/|" {} +
+    "$gofmt" -w "$work/go"
+    put "$work/go/imports" "$sdk/internal/bindings/imports"
+    put "$work/go/exports/wit_exports" "$sdk/internal/bindings/exports/wit_exports"
+    (cd "$sdk" && GOFLAGS=-mod=mod GOPROXY=off GOCACHE=$root/target/go-cache "$tools/go" run ./internal/contract "$work/go/imports") \
+        > "$work/contract.go"
+    put "$work/contract.go" "$sdk/contract.go"
+else
+    say "go: wit-bindgen or go is missing"
+fi
+
+if [ -x "$tools/wasm-tools" ]; then
+    mkdir -p "$work/adapter/deps/lapstrake"
+    cp "$root/sdk/go/adapter/adapter.wit" "$work/adapter"
+    cp "$root/wit/lapstrake.wit" "$work/adapter/deps/lapstrake"
+    adapter=$root/sdk/go/adapter/wasi_snapshot_preview1
+    "$tools/wasm-tools" component embed "$work/adapter" --world adapter "$adapter.wat" -o "$work/adapter.wasm"
+    put "$work/adapter.wasm" "$adapter.wasm"
+else
+    say "go: wasm-tools is missing"
 fi
 
 exit $failed

@@ -6,11 +6,12 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-/// Folders of an SDK that no project needs.
+/// Folders and files of an SDK that no project needs.
 const LEFT_OUT: &[&str] = &[
     "template",
     "test",
     "tests",
+    "sdk_test.go",
     "target",
     "node_modules",
     "dist",

@@ -7,17 +7,19 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 out=$1
 shift
+mkdir -p "$(dirname "$out")"
 if [ -z "${CC:-}" ]; then
     for candidate in clang 'zig cc' 'python-zig cc' 'python3 -m ziglang cc'; do
+        # One that compiles is not enough: clang's linker for WebAssembly is a package of its own.
         # shellcheck disable=SC2086 # a command and its first word
-        if echo 'int x;' | $candidate --target=wasm32-freestanding -x c -c -o /dev/null - 2> /dev/null; then
+        if echo 'int x;' | $candidate --target=wasm32-freestanding -nostdlib -Wl,--no-entry -x c -o "$out" - 2> /dev/null; then
             CC=$candidate
             break
         fi
     done
 fi
-[ -n "${CC:-}" ] || { echo "build.sh: no C compiler for wasm32: install clang and lld, or zig (pip install ziglang)" >&2; exit 1; }
-mkdir -p "$(dirname "$out")"
+# 127: a program is not there.
+[ -n "${CC:-}" ] || { echo "build.sh: no C compiler and linker for wasm32" >&2; exit 127; }
 # shellcheck disable=SC2086
 $CC --target=wasm32-freestanding -std=c11 -Os -Wall -Wextra -ffreestanding -fno-builtin -fno-strict-aliasing -nostdlib -mbulk-memory \
     -I "$here/freestanding" -I "$here/include" -I "$here/bindings" \

@@ -8,7 +8,7 @@ use lapstrake_tests::servers::Registry;
 use lapstrake_tests::{Place, base, guests, skip};
 
 /// The ones that are compared with Rust's.
-const LANGUAGES: [&str; 3] = ["python", "javascript", "c"];
+const LANGUAGES: [&str; 4] = ["python", "javascript", "c", "go"];
 
 /// What every frontend is asked of every text.
 const QUESTIONS: [&[&str]; 5] = [

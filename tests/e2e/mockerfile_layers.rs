@@ -22,15 +22,23 @@ impl Image {
     }
 
     fn of(layout: &Path) -> Self {
+        Self::all(layout).into_iter().next().unwrap()
+    }
+
+    /// One for each platform.
+    fn all(layout: &Path) -> Vec<Self> {
         let read = |path: &Path| -> Value { serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() };
         let blob = |descriptor: &Value| {
             let digest = descriptor["digest"].as_str().unwrap();
             read(&layout.join("blobs").join(digest.replace(':', "/")))
         };
-        let manifest = blob(&read(&layout.join("index.json"))["manifests"][0]);
-        Self {
-            config: blob(&manifest["config"]),
-        }
+        let first = blob(&read(&layout.join("index.json"))["manifests"][0]);
+        let manifests = match first["manifests"].as_array() {
+            Some(manifests) => manifests.iter().map(blob).collect(),
+            None => vec![first],
+        };
+        let configs = manifests.iter().map(|manifest| blob(&manifest["config"]));
+        configs.map(|config| Self { config }).collect()
     }
 
     fn layers(&self) -> Vec<&str> {
@@ -143,6 +151,43 @@ fn every_layer_has_a_line_of_the_history() {
          run rm /bin/two\nfrom plugin: run echo p > /p\nfrom plugin: run true\nfrom plugin: run echo q > /q\n\
          from files: output /f\ncopy a b to /etc/\nworkdir /w\nrun echo 1 > 1\nrun true"
     );
+}
+
+#[test]
+fn the_configuration_is_the_same_on_every_platform() {
+    let place = Place::new();
+    place.file("a", "a").file(
+        "Mockerfile.yaml",
+        "apiVersion: v1beta1\nimages:\n- name: parent\n  from: scratch\n  env: {A: 1, B: two}\n  labels: {a: b}\n  cmd: [old]\n\
+         - name: app\n  parent: parent\n  platforms: [linux/arm64, linux/amd64]\n  copy: [{src: [a], dst: a}]\n  workdir: /w\n\
+         \x20 env: {A: \"0$A\", C: \"${B}$$\"}\n  labels: {c: d}\n  user: me:us\n  entrypoint: [/a, x y]\n  cmd: run it\n",
+    );
+    let folder = place.path("layout");
+    let output = format!("type=oci,tar=false,dest={}", folder.display());
+    place.build(&["-o", &output, "--label", "c=e"]).ok();
+    let images = Image::all(&folder);
+    let platforms: Vec<_> = images.iter().map(|image| &image.config["architecture"]).collect();
+    assert_eq!(platforms, ["arm64", "amd64"]);
+    for image in &images {
+        let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+        let expected = serde_json::json!({
+            "Env": [path, "A=01", "B=two", "C=two$"],
+            "Labels": { "a": "b", "c": "e" },
+            "User": "me:us",
+            "WorkingDir": "/w",
+            "Entrypoint": ["/a", "x y"],
+            "Cmd": ["/bin/sh", "-c", "run it"],
+        });
+        assert_eq!(image.config["config"], expected);
+        assert_eq!(image.history(), ["copy a to a", "workdir /w"]);
+        assert_eq!(image.layers(), images[0].layers());
+    }
+    // The command line asks for one of them, and for no other one.
+    place.build(&["-o", &output, "--platform", "linux/amd64"]).ok();
+    assert_eq!(Image::all(&folder).len(), 1);
+    place
+        .build(&["--platform", "linux/s390x"])
+        .fails(1, &["linux/s390x", "Mockerfile.yaml:10"]);
 }
 
 #[test]

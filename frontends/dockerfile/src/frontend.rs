@@ -2,13 +2,14 @@
 //! Knows nothing of Wasm; `component.rs` exports it.
 
 use lapstrake_sdk::types::{
-    BuildError, BuildResult, CallInfo, CallResult, FrontendInfo, OptionInfo, Outline, Report, Request,
-    TargetInfo,
+    BuildError, BuildResult, CallInfo, CallResult, Completion, FrontendInfo, Hover, OptionInfo, Outline,
+    Position, Report, Request, TargetInfo,
 };
 use lapstrake_sdk::{Frontend, Graph, Host};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::document::Document;
+use crate::editor;
 use crate::lint;
 use crate::lower::{self, Job, Lowered};
 use crate::outline;
@@ -91,6 +92,19 @@ impl Frontend for DockerfileFrontend {
 
     fn list_targets(_: &dyn Host, request: Request) -> Result<Vec<TargetInfo>, BuildError> {
         Self::targets_of_document(&Document::new(request))
+    }
+
+    fn completions(
+        _: &dyn Host,
+        request: Request,
+        file: u32,
+        at: Position,
+    ) -> Result<Vec<Completion>, BuildError> {
+        Ok(editor::completions(&request, file, at))
+    }
+
+    fn hover(_: &dyn Host, request: Request, file: u32, at: Position) -> Result<Option<Hover>, BuildError> {
+        Ok(editor::hover(&request, file, at))
     }
 
     fn call(host: &dyn Host, name: &str, request: Request) -> Result<CallResult, BuildError> {

@@ -8,6 +8,7 @@
 mod component;
 pub mod diagnostic;
 pub mod document;
+pub mod editor;
 pub mod error;
 pub mod expand;
 pub mod frontend;

@@ -14,10 +14,17 @@ use crate::suggest;
 pub struct Rule {
     /// Its name, the same as BuildKit's.
     pub name: &'static str,
-    /// Its page in Docker's documentation.
+    /// The name of its page.
     page: &'static str,
     /// Whether it runs only when asked for.
     experimental: bool,
+}
+
+impl Rule {
+    /// Its page in Docker's documentation.
+    pub fn url(&self) -> String {
+        format!("https://docs.docker.com/go/dockerfile/rule/{}/", self.page)
+    }
 }
 
 macro_rules! rules {
@@ -69,10 +76,7 @@ pub fn report(
 /// Makes the diagnostic of a failed check.
 pub fn finding(rule: &'static Rule, span: Span, message: impl Into<String>) -> Diagnostic {
     let mut diagnostic = Diagnostic::warning(rule.name, span, message);
-    diagnostic.url = Some(format!(
-        "https://docs.docker.com/go/dockerfile/rule/{}/",
-        rule.page
-    ));
+    diagnostic.url = Some(rule.url());
     diagnostic
 }
 

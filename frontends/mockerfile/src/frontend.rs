@@ -3,12 +3,13 @@
 
 use lapstrake_sdk::options::is_predefined;
 use lapstrake_sdk::types::{
-    BuildError, BuildResult, CallInfo, CallResult, Diagnostic, FrontendInfo, OptionInfo, Outline, Report,
-    Request, TargetInfo,
+    BuildError, BuildResult, CallInfo, CallResult, Completion, Diagnostic, FrontendInfo, Hover, OptionInfo,
+    Outline, Position, Report, Request, TargetInfo,
 };
 use lapstrake_sdk::{Frontend, Host, calls};
 
 use crate::check::{self, Links};
+use crate::editor;
 use crate::findings::{Findings, did_you_mean};
 use crate::json::Json;
 use crate::lint;
@@ -94,6 +95,19 @@ impl Frontend for MockerfileFrontend {
         let targets = run.targets();
         run.finish()?;
         Ok(targets)
+    }
+
+    fn completions(
+        _: &dyn Host,
+        request: Request,
+        file: u32,
+        at: Position,
+    ) -> Result<Vec<Completion>, BuildError> {
+        Ok(editor::completions(&request, file, at))
+    }
+
+    fn hover(_: &dyn Host, request: Request, file: u32, at: Position) -> Result<Option<Hover>, BuildError> {
+        Ok(editor::hover(&request, file, at))
     }
 
     fn call(host: &dyn Host, name: &str, request: Request) -> Result<CallResult, BuildError> {

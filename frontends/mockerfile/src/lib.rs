@@ -7,6 +7,7 @@
 pub mod check;
 #[cfg(target_arch = "wasm32")]
 mod component;
+pub mod editor;
 pub mod findings;
 pub mod frontend;
 pub mod json;

@@ -1,6 +1,7 @@
 //! The checks: what builds, but is doubtful. `# check=skip=NAME,...` at the top of a file leaves some of them out, `skip=all`
 //! all, and `error=true` makes errors of them. Knows nothing of the graph.
 
+use lapstrake_sdk::is_secret_name;
 use lapstrake_sdk::options::parse_bool;
 use lapstrake_sdk::types::{Request, Severity};
 
@@ -9,7 +10,7 @@ use crate::findings::{Findings, Span, did_you_mean};
 use crate::model::{Image, Manager, Mockerfile, Package, Text, Version};
 
 /// The checks by their names.
-pub const RULES: [&str; 7] = [
+pub const RULES: [&str; 8] = [
     MISSING_CHECKSUM,
     UNPINNED_BASE,
     FROM_NAMES_IMAGE,
@@ -17,6 +18,7 @@ pub const RULES: [&str; 7] = [
     DUPLICATE_PACKAGE,
     PACKAGES_IN_STEPS,
     SECRETS_IN_ENV,
+    UNUSED_KEY,
 ];
 
 const MISSING_CHECKSUM: &str = "MissingChecksum";
@@ -26,6 +28,7 @@ const UNSORTED_PACKAGES: &str = "UnsortedPackages";
 const DUPLICATE_PACKAGE: &str = "DuplicatePackage";
 const PACKAGES_IN_STEPS: &str = "PackagesInSteps";
 const SECRETS_IN_ENV: &str = "SecretsInEnv";
+const UNUSED_KEY: &str = "UnusedKey";
 
 /// Runs all checks.
 pub fn run(file: &Mockerfile, request: &Request, findings: &mut Findings) {
@@ -100,6 +103,17 @@ fn checksums(file: &Mockerfile, image: &Image, findings: &mut Findings) {
 }
 
 fn packages(package: &Package, findings: &mut Findings) {
+    let is_apt = package.manager.is_none_or(|manager| manager.0 == Manager::Apt);
+    let is_unused = is_apt && package.repo.is_empty() && !findings.has_errors_in(&package.span);
+    if let Some(key) = package.gpg.first().filter(|_| is_unused) {
+        findings
+            .warning(
+                UNUSED_KEY,
+                &key.src.span,
+                "there is no repository that the key is for",
+            )
+            .help("list the repository under `repo`: what is in the base keeps its own keys");
+    }
     let names: Vec<&Text> = package.install.iter().collect();
     if let Some(pair) = names.windows(2).find(|pair| pair[0].text > pair[1].text) {
         let message = format!("`{}` stands after `{}`", pair[1].text, pair[0].text);
@@ -148,20 +162,8 @@ fn steps(image: &Image, findings: &mut Findings) {
 }
 
 fn environment(image: &Image, findings: &mut Findings) {
-    const WORDS: [&str; 9] = [
-        "apikey",
-        "auth",
-        "credential",
-        "credentials",
-        "key",
-        "password",
-        "pword",
-        "secret",
-        "token",
-    ];
     for (name, _) in image.env.iter().flat_map(|env| &env.pairs) {
-        let lower = name.to_ascii_lowercase();
-        if lower.split('_').any(|part| WORDS.contains(&part)) && !lower.contains("public") {
+        if is_secret_name(name) {
             let message = format!("the value of `{}` can be read in the image", name.text);
             findings
                 .warning(SECRETS_IN_ENV, &name.span, message)

@@ -5,6 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use lapstrake_mockerfile::MockerfileFrontend;
+use lapstrake_mockerfile::frontend::schema_of;
+use lapstrake_mockerfile::lint::RULES;
+use lapstrake_mockerfile::model::Version;
 use lapstrake_sdk::Frontend;
 use lapstrake_sdk::testing::case::Case;
 use lapstrake_sdk::testing::print;
@@ -81,5 +84,29 @@ fn the_example_has_a_graph_for_each_of_its_images() {
     let file = read("examples/mockerfile/Mockerfile.yaml");
     for target in ["base", "compiler", "app"] {
         assert!(graph(&file, Some(target)).contains("image linux/amd64"));
+    }
+}
+
+#[test]
+fn the_tables_name_every_key_and_check() {
+    let page = read("docs/mockerfile.md");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    let row = |word: &str| {
+        let named = |row: &&&str| row.split('|').nth(1).unwrap().contains(&format!("`{word}`"));
+        let row = rows.iter().find(named);
+        row.unwrap_or_else(|| panic!("docs/mockerfile.md has no row for {word}"))
+    };
+    let keys = |version| -> Vec<String> {
+        let schema: serde_json::Value = serde_json::from_str(&schema_of(version)).unwrap();
+        let image = &schema["properties"]["images"]["items"]["properties"];
+        image.as_object().unwrap().keys().cloned().collect()
+    };
+    let old = keys(Version::V1alpha1);
+    for key in keys(Version::V1beta1) {
+        let since = if old.contains(&key) { "v1alpha1" } else { "v1beta1" };
+        assert_eq!(row(&key).split('|').nth(2).unwrap().trim(), since, "{key}");
+    }
+    for check in RULES {
+        row(check);
     }
 }

@@ -1,39 +1,62 @@
 //! From what a build file says to what is asked for: functions get their arguments, sets are entered by attribute
 //! paths, as `nix-build` does. Knows nothing of builds but that a set may have a default.
 
-use lapstrake_sdk::types::Request;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use lapstrake_sdk::did_you_mean;
+use lapstrake_sdk::types::{Diagnostic, Request};
 
 use crate::error::{Error, ErrorKind};
 use crate::eval::code::Param;
-use crate::eval::{Attr, Attrs, Value, Vm};
+use crate::eval::{Attr, Attrs, Symbol, Value, Vm};
 use crate::primitives::output;
 use crate::sources::is_own;
 use crate::span::Span;
 use crate::{evaluation, suggest};
 
 /// The arguments of a request.
-pub struct Arguments(Attrs);
+pub struct Arguments {
+    /// `--arg` and `--argstr`: for every function that takes them.
+    given: Attrs,
+    /// `--build-arg`: strings for the functions that name them.
+    build_args: Attrs,
+    /// What the functions that were called name, and what they took.
+    seen: RefCell<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    named: BTreeSet<Symbol>,
+    taken: BTreeSet<Symbol>,
+}
 
 impl Arguments {
-    /// Reads the options `arg:NAME` (an expression) and `argstr:NAME` (a string).
+    /// Reads the options `arg:NAME` (an expression) and `argstr:NAME` (a string), and the build arguments.
     pub fn of(vm: &Vm, request: &Request) -> Result<Self, Error> {
-        let mut entries = Vec::new();
+        let entry = |name: &str, value: Value| Attr {
+            name: vm.symbol(name),
+            value,
+            span: None,
+        };
+        let mut given = Vec::new();
         for option in &request.options {
-            let (name, value) = if let Some(name) = option.key.strip_prefix("argstr:") {
-                (name, Value::string(&option.value))
+            if let Some(name) = option.key.strip_prefix("argstr:") {
+                given.push(entry(name, Value::string(&option.value)));
             } else if let Some(name) = option.key.strip_prefix("arg:") {
                 let file = format!("--arg {name}");
-                (name, evaluation::promise(vm, &file, None, "/", &option.value)?)
-            } else {
-                continue;
-            };
-            entries.push(Attr {
-                name: vm.symbol(name),
-                value,
-                span: None,
-            });
+                let value = evaluation::promise(vm, &file, None, "/", &option.value)?;
+                given.push(entry(name, value));
+            }
         }
-        Ok(Self(Attrs::new(entries)))
+        let build_args = request.build_args.iter();
+        let build_args = build_args.map(|pair| entry(&pair.key, Value::string(&pair.value)));
+        Ok(Self {
+            given: Attrs::new(given),
+            build_args: Attrs::new(build_args.collect()),
+            seen: RefCell::default(),
+        })
     }
 
     /// Those that a function takes, if it takes named ones.
@@ -44,9 +67,48 @@ impl Arguments {
         let Param::Set(formals) = &lambda.function.param else {
             return None;
         };
-        let takes = |attr: &Attr| formals.open || formals.list.iter().any(|formal| formal.name == attr.name);
-        Some(self.0.filter(takes))
+        let is_named = |attr: &Attr| formals.list.iter().any(|formal| formal.name == attr.name);
+        let given = self.given.filter(|attr| formals.open || is_named(attr));
+        let taken = self.build_args.filter(is_named).update(&given);
+        let mut seen = self.seen.borrow_mut();
+        seen.named.extend(formals.list.iter().map(|formal| formal.name));
+        seen.taken.extend(taken.iter().map(|attr| attr.name));
+        Some(taken)
     }
+
+    /// Warns of those that no function took. Build arguments that mean something to every build are none of them.
+    pub fn unused(&self, vm: &Vm) -> Option<Diagnostic> {
+        let seen = self.seen.borrow();
+        let names = |attrs: &Attrs| -> Vec<Rc<str>> {
+            let unused = attrs.sorted(vm.symbols()).into_iter();
+            let unused = unused.filter(|(_, attr)| !seen.taken.contains(&attr.name));
+            unused.map(|(name, _)| name).collect()
+        };
+        let build_args = names(&self.build_args)
+            .into_iter()
+            .filter(|name| !is_predefined(name));
+        let unused: Vec<Rc<str>> = names(&self.given).into_iter().chain(build_args).collect();
+        if unused.is_empty() {
+            return None;
+        }
+        let named: Vec<Rc<str>> = seen.named.iter().map(|name| vm.symbols().text(*name)).collect();
+        let near = unused
+            .iter()
+            .filter_map(|name| did_you_mean(name, named.iter().map(|name| &**name)));
+        let near: Vec<String> = near.map(|near| format!("'{near}'")).collect();
+        let help = match near.is_empty() {
+            true => "name it among the parameters of the file's function: { name ? \"value\" }: …".to_owned(),
+            false => format!("did you mean {}?", near.join(", ")),
+        };
+        let message = format!("no function of the build file takes {}", unused.join(", "));
+        Some(Diagnostic::warning("UnusedArgument", message).help(help))
+    }
+}
+
+/// Build arguments of BuildKit, which are not for the build file.
+fn is_predefined(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    upper.ends_with("_PROXY") || upper == "SOURCE_DATE_EPOCH" || name.starts_with("BUILDKIT_")
 }
 
 /// The attribute path that a request asks for: the option `attr`, else the target.

@@ -4,7 +4,7 @@ use lapstrake_sdk::types::*;
 use lapstrake_sdk::{Frontend, Host, calls};
 
 use crate::run::Run;
-use crate::{evaluated, lint, outline};
+use crate::{editor, evaluated, lint, outline};
 
 /// The Nix frontend.
 pub struct NixFrontend;
@@ -34,10 +34,25 @@ impl Frontend for NixFrontend {
                     "max-steps",
                     "calls and promises after which an evaluation is given up",
                 ),
-                option("no-cache", "builders run though they ran before"),
+                option(
+                    "no-cache",
+                    "builders run though they ran before: all, or derivations and images of these names",
+                ),
                 option(
                     "image-resolve-mode",
                     "default, pull (always ask the registry) or local",
+                ),
+                option(
+                    "force-network-mode",
+                    "network of what has one: sandbox, host or none",
+                ),
+                option("add-hosts", "more lines of /etc/hosts: name=address,…"),
+                option("ulimit", "limits of commands: name=soft[:hard],…"),
+                option("shm-size", "size of /dev/shm, bytes"),
+                option("cgroup-parent", "control group of commands"),
+                option(
+                    "memory",
+                    "memory of commands, bytes; cpu-quota and the others likewise",
                 ),
             ],
             roles: Vec::new(),
@@ -67,6 +82,19 @@ impl Frontend for NixFrontend {
 
     fn list_targets(host: &dyn Host, request: Request) -> Result<Vec<TargetInfo>, BuildError> {
         outline::targets(&Run::new(host, &request, &request.build_platform)?)
+    }
+
+    fn completions(
+        _: &dyn Host,
+        request: Request,
+        file: u32,
+        at: Position,
+    ) -> Result<Vec<Completion>, BuildError> {
+        Ok(editor::completions(&request, file, at))
+    }
+
+    fn hover(_: &dyn Host, request: Request, file: u32, at: Position) -> Result<Option<Hover>, BuildError> {
+        Ok(editor::hover(&request, file, at))
     }
 
     fn call(host: &dyn Host, name: &str, request: Request) -> Result<CallResult, BuildError> {

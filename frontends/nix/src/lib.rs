@@ -9,6 +9,7 @@ pub mod builtins;
 pub mod compile;
 #[cfg(all(target_arch = "wasm32", feature = "component"))]
 mod component;
+pub mod editor;
 pub mod error;
 pub mod eval;
 mod evaluated;

@@ -1,7 +1,7 @@
 //! Checks of what is allowed and doubtful: names that nobody uses, `rec` and `with` that hide more than they help, and
 //! literals that the language gives up. Looks at syntax alone; walks it without recursion.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lapstrake_sdk::Host;
 use lapstrake_sdk::types::*;
@@ -51,13 +51,24 @@ struct Scope {
 pub fn lint(host: &dyn Host, request: &Request) -> Result<Report, BuildError> {
     let mut report = match Run::build(host, request) {
         Ok(result) => result.warnings,
-        Err(BuildError::Invalid(report)) => report,
+        Err(BuildError::Invalid(mut report)) => {
+            report.items.extend(own_warnings(request)?);
+            report
+        }
         Err(error) => return Err(error),
     };
     if report.sources.is_empty() {
         report.sources = request.sources.clone();
     }
     Ok(report)
+}
+
+/// The doubtful things of a build file that cannot be built.
+fn own_warnings(request: &Request) -> Result<Vec<Diagnostic>, BuildError> {
+    let sources = Sources::default();
+    let main = request.main_source()?;
+    let file = sources.add(&main.name, None, &main.text);
+    Ok(warnings(&sources, file))
 }
 
 /// The doubtful things of a file that `sources` has.
@@ -118,7 +129,7 @@ impl Linter {
         match node.kind() {
             NODE_LET_IN | NODE_LEGACY_LET => {
                 let names = bound(node, self.file);
-                self.check_names(&names);
+                self.check_names(&names, &inherited(node));
                 self.push(node, names);
             }
             NODE_ATTR_SET if is_rec(node) => {
@@ -127,7 +138,7 @@ impl Linter {
             }
             NODE_LAMBDA => {
                 let names = parameters(node, self.file);
-                self.check_names(&names);
+                self.check_names(&names, &BTreeSet::new());
                 self.push(node, names);
             }
             NODE_WITH if is_top(node) => {
@@ -168,9 +179,11 @@ impl Linter {
         });
     }
 
-    fn check_names(&mut self, names: &BTreeMap<String, Span>) {
+    /// Names that are `meant` to be another's, as in `inherit (builtins) map` and `inherit (withImage i) derivation`, hide
+    /// nothing.
+    fn check_names(&mut self, names: &BTreeMap<String, Span>, meant: &BTreeSet<String>) {
         for (name, span) in names {
-            if WELL_KNOWN.contains(&name.as_str()) {
+            if WELL_KNOWN.contains(&name.as_str()) && !meant.contains(name) {
                 let message = format!("'{name}' hides the builtin of this name");
                 self.find("HiddenBuiltin", *span, message, "call it something else");
             }
@@ -267,16 +280,29 @@ fn name(node: &SyntaxNode, file: u32) -> Option<(String, Span)> {
     Some((token.text().to_owned(), Span::new(file, token.text_range())))
 }
 
-/// The names that a set or `let` binds; not those of nested paths' further steps.
-fn bound(node: &SyntaxNode, file: u32) -> BTreeMap<String, Span> {
-    let entries: Vec<Entry> = match node.kind() {
+fn entries(node: &SyntaxNode) -> Vec<Entry> {
+    match node.kind() {
         NODE_LET_IN => ast::LetIn::cast(node.clone()).map(|it| it.entries().collect()),
         NODE_LEGACY_LET => ast::LegacyLet::cast(node.clone()).map(|it| it.entries().collect()),
         _ => ast::AttrSet::cast(node.clone()).map(|it| it.entries().collect()),
     }
-    .unwrap_or_default();
+    .unwrap_or_default()
+}
+
+/// The names that a set or `let` takes from another set.
+fn inherited(node: &SyntaxNode) -> BTreeSet<String> {
+    let from_sets = entries(node).into_iter().filter_map(|entry| match entry {
+        Entry::Inherit(inherit) if inherit.from().is_some() => Some(inherit),
+        _ => None,
+    });
+    let attrs = from_sets.flat_map(|inherit| inherit.attrs().collect::<Vec<_>>());
+    attrs.map(|attr| attr.syntax().text().to_string()).collect()
+}
+
+/// The names that a set or `let` binds; not those of nested paths' further steps.
+fn bound(node: &SyntaxNode, file: u32) -> BTreeMap<String, Span> {
     let mut names = BTreeMap::new();
-    for entry in entries {
+    for entry in entries(node) {
         let attrs: Vec<ast::Attr> = match &entry {
             Entry::Inherit(inherit) => inherit.attrs().collect(),
             Entry::AttrpathValue(value) => value

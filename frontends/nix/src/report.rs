@@ -1,6 +1,6 @@
 //! From errors of an evaluation to the contract's diagnostics. Knows nothing of how they are shown.
 
-use lapstrake_sdk::types::{BuildError, Diagnostic, Report, SourceRange};
+use lapstrake_sdk::types::{BuildError, Diagnostic, Report, Severity, SourceRange};
 
 use crate::error::Error;
 use crate::sources::Sources;
@@ -32,6 +32,15 @@ pub fn build_error_at(error: &Error, sources: &Sources, place: Option<SourceRang
         first.ranges.push(first_line(place, sources));
     }
     BuildError::Invalid(Report::new(items, sources.files()))
+}
+
+/// Something that does not keep a file from being built.
+pub fn warning(warning: &Error, sources: &Sources) -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Warning,
+        code: "NoEffect".to_owned(),
+        ..diagnostic(warning, sources)
+    }
 }
 
 fn diagnostic(error: &Error, sources: &Sources) -> Diagnostic {

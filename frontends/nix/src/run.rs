@@ -3,16 +3,17 @@
 
 use std::rc::Rc;
 
+use lapstrake_sdk::options::Options;
 use lapstrake_sdk::types::*;
 use lapstrake_sdk::{Graph, Host};
 
 use crate::arguments::{self, Arguments, Found};
 use crate::compile;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::eval::{Value, Vm};
 use crate::evaluation::Evaluation;
 use crate::host_io::HostIo;
-use crate::lower::{Lowering, Options, StorePath};
+use crate::lower::{Lowering, StorePath};
 use crate::primitives::builds::refused;
 use crate::primitives::{Builds, Surroundings, output};
 use crate::span::Span;
@@ -31,6 +32,8 @@ pub struct Run<'a> {
     platform: Platform,
     /// What the file says, before any argument.
     pub file: Value,
+    arguments: Rc<Arguments>,
+    options: Options,
 }
 
 impl<'a> Run<'a> {
@@ -42,25 +45,30 @@ impl<'a> Run<'a> {
         if let Some(steps) = request.option("max-steps").and_then(|steps| steps.parse().ok()) {
             evaluation.vm.limit_steps(steps);
         }
+        let invalid = |error: &Error| report::build_error(error, evaluation.vm.sources());
+        let options = Options::read(request);
+        let options = options.map_err(|message| invalid(&Error::new(ErrorKind::Arguments, message)))?;
         Builds::of(&evaluation.vm).set(Surroundings {
             context: request.context.clone(),
             named_contexts: request.named_contexts.clone(),
             platform: platform.clone(),
-            resolve_mode: resolve_mode(request),
+            resolve_mode: options.resolve_mode,
             host: Some(host.share()),
         });
-        let mut run = Self {
+        let source = request.main_source()?;
+        let base = base(&evaluation.vm, &source.name);
+        let file = evaluation.text(&source.name, &base, &source.text);
+        let file = file.map_err(|error| invalid(&error))?;
+        let arguments = Arguments::of(&evaluation.vm, request).map_err(|error| invalid(&error))?;
+        Ok(Self {
             host,
             request,
             evaluation,
             platform: platform.clone(),
-            file: Value::Null,
-        };
-        let source = request.main_source()?;
-        let base = base(run.vm(), &source.name);
-        let value = run.evaluation.text(&source.name, &base, &source.text);
-        run.file = value.map_err(|error| run.invalid(&error))?;
-        Ok(run)
+            file,
+            arguments: Rc::new(arguments),
+            options,
+        })
     }
 
     /// The evaluation's tables.
@@ -75,7 +83,7 @@ impl<'a> Run<'a> {
 
     /// The value that the request asks for: of a function what it gives for the arguments, of a set the attribute.
     pub fn value(&self) -> Result<Found, BuildError> {
-        let arguments = Arguments::of(self.vm(), self.request).map_err(|error| self.invalid(&error))?;
+        let arguments = self.arguments.clone();
         let path = arguments::attribute_path(self.request).map_err(|error| self.invalid(&error))?;
         let vm = self.vm().clone();
         let place = self.main_expression();
@@ -121,7 +129,7 @@ impl<'a> Run<'a> {
         Ok(graph.finish(images, warnings))
     }
 
-    /// What is doubtful in the files of the build context that were read.
+    /// What is doubtful in the files of the build context that were read, and among the arguments.
     pub fn warnings(&self) -> Vec<Diagnostic> {
         let sources = self.vm().sources();
         let files = 0..sources.files().len() as u32;
@@ -130,7 +138,13 @@ impl<'a> Run<'a> {
                 .get(*file)
                 .is_some_and(|source| !source.name.starts_with('<'))
         });
-        own.flat_map(|file| lint::warnings(sources, file)).collect()
+        let found = own.flat_map(|file| lint::warnings(sources, file));
+        let noted = Builds::of(self.vm()).warnings();
+        let noted = noted.iter().map(|warning| report::warning(warning, sources));
+        found
+            .chain(noted)
+            .chain(self.arguments.unused(self.vm()))
+            .collect()
     }
 
     fn lower(&self, graph: &Graph) -> Result<BuiltImage, BuildError> {
@@ -139,12 +153,8 @@ impl<'a> Run<'a> {
         let store = builds.store();
         let files = self.vm().sources().files();
         let files = files.iter().map(|file| graph.source_file(file)).collect();
-        let options = Options {
-            no_cache: self.request.option("no-cache").is_some(),
-            resolve_mode: resolve_mode(self.request),
-        };
         let mut lowering =
-            Lowering::new(&store, graph, self.host, self.platform.clone(), options).reading(files);
+            Lowering::new(&store, graph, self.host, self.platform.clone(), &self.options).reading(files);
         let image = lowering.image_of(&path);
         let mut image = image.map_err(|error| {
             let place = lowering.place();
@@ -154,14 +164,6 @@ impl<'a> Run<'a> {
             image.config.set_label(&label.key, label.value.clone());
         }
         Ok(image)
-    }
-}
-
-fn resolve_mode(request: &Request) -> ResolveMode {
-    match request.option("image-resolve-mode") {
-        Some("pull") => ResolveMode::ForcePull,
-        Some("local") => ResolveMode::PreferLocal,
-        _ => ResolveMode::Default,
     }
 }
 

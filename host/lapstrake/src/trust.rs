@@ -310,7 +310,7 @@ mod tests {
             trust(FrontendPolicy::Any, None),
         );
         for trust in [&embedded, &locked, &any] {
-            assert!(before(&trust, &built_in, false).is_ok());
+            assert!(before(trust, &built_in, false).is_ok());
         }
         assert!(matches!(
             before(&embedded, &registry(&digest), true),

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use lapstrake_componentize::{Error, componentize};
+use lapstrake_componentize::{Error, Parts, componentize};
 
 fn main() -> ExitCode {
     match run(std::env::args_os().skip(1).map(PathBuf::from).collect()) {
@@ -30,7 +30,7 @@ fn run(words: Vec<PathBuf>) -> Result<(), Error> {
         path: input.clone(),
         source,
     })?;
-    let component = componentize(&input, &module)?;
+    let component = componentize(&input, &module, &Parts::default())?;
     write(&output, &component).map_err(|source| Error::Write { path: output, source })
 }
 

@@ -4,6 +4,16 @@
 //! tests run. Knows nothing of any build language.
 #![warn(missing_docs)]
 
+#[cfg(any(
+    test,
+    all(
+        feature = "allocator",
+        target_family = "wasm",
+        target_os = "unknown",
+        not(target_feature = "atomics")
+    )
+))]
+mod allocator;
 #[doc(hidden)]
 pub mod bindings;
 pub mod calls;
@@ -35,4 +45,4 @@ pub use host::{Host, Reference};
 pub use imports::Imports;
 pub use platform::InvalidPlatform;
 pub use rewrite::Rewriting;
-pub use text::{LineIndex, did_you_mean};
+pub use text::{LineIndex, did_you_mean, is_secret_name};

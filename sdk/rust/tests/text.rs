@@ -1,7 +1,7 @@
 //! Lines and columns, suggestions, paths and platforms.
 
 use lapstrake_sdk::types::*;
-use lapstrake_sdk::{LineIndex, did_you_mean, path};
+use lapstrake_sdk::{LineIndex, did_you_mean, is_secret_name, path};
 use proptest::prelude::*;
 
 fn at(line: u32, column: u32) -> Position {
@@ -141,5 +141,15 @@ proptest! {
         prop_assert_eq!(path::join("/x", &joined), joined.clone());
         let kept = path::join_keeping_slash(&dir, &path);
         prop_assert_eq!(kept.trim_end_matches('/'), joined.trim_end_matches('/'));
+    }
+}
+
+#[test]
+fn names_of_secrets() {
+    for name in ["KEY", "db_Password", "A_TOKEN_B"] {
+        assert!(is_secret_name(name), "{name}");
+    }
+    for name in ["MONKEY", "PUBLIC_KEY", "KEY_FILE", "TOKEN_VERSION", "", "_"] {
+        assert!(!is_secret_name(name), "{name}");
     }
 }

@@ -1,6 +1,6 @@
 //! `RUN`: the mounts, the user, the heredocs, and what of a step makes another one.
 
-use lapstrake_tests::{Place, can_run_containers, has_users, skip};
+use lapstrake_tests::{Place, can_run_containers, has_users, is_root, skip};
 
 use super::image;
 
@@ -177,4 +177,28 @@ fn what_makes_another_step() {
         "--add-host",
         "host:10.0.0.1"
     ]));
+}
+
+#[test]
+fn security_has_to_be_allowed() {
+    if !can_run_containers() || !is_root() {
+        skip!("nobody but root can give all capabilities away");
+    }
+    let place = Place::new();
+    let look = "grep -E 'CapEff|Seccomp:' /proc/self/status | cut -f 2 >";
+    place.dockerfile(&format!(
+        "FROM base\nRUN {look} /default\nRUN --security=sandbox {look} /sandbox\n\
+         RUN --security=insecure {look} /insecure; mkdir /m; mount -t tmpfs none /m && echo mounted >> /insecure\n"
+    ));
+    let text = ["security.insecure", "Dockerfile:4:1", "--allow security.insecure"];
+    let _ = place.build(&["-o", "type=cacheonly"]).fails(1, &text);
+    let image = image(&place, &["--allow", "security.insecure"]);
+    // Docker's default capabilities and a filter of system calls; else no filter, and more capabilities.
+    assert_eq!(image.text("default"), "00000000a80425fb\n2\n");
+    assert_eq!(image.text("sandbox"), image.text("default"));
+    let insecure: Vec<&str> = image.text("insecure").lines().collect();
+    assert_eq!(insecure[1..], ["0", "mounted"]);
+    let capabilities = |text: &str| u64::from_str_radix(text, 16).unwrap();
+    let (few, many) = (0xa804_25fb, capabilities(insecure[0]));
+    assert!(few & many == few && few != many, "{insecure:?}");
 }

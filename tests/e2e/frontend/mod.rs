@@ -1,5 +1,6 @@
 //! Frontends of one's own: sharing them, trusting them, and writing them.
 
+mod languages;
 mod lock;
 mod nested_lock;
 mod peers;

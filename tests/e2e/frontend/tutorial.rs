@@ -162,7 +162,7 @@ fn what_is_missing_is_told_with_what_to_do() {
     let run = |arguments: &[&str]| place.run(arguments);
     run(&["frontend", "build"]).fails(2, &["in no frontend's project", "lapstrake frontend new"]);
     run(&["frontend", "new", "Greeting", "--lang", "rust"]).fails(2, &["lower-case letters"]);
-    run(&["frontend", "new", "x", "--lang", "cobol"]).fails(2, &["rust, python, javascript or c"]);
+    run(&["frontend", "new", "x", "--lang", "cobol"]).fails(2, &["rust, python, javascript, go or c"]);
     run(&["frontend", "new", "x", "--lang", "rust"]).ok();
     run(&["frontend", "new", "x", "--lang", "rust"]).fails(1, &["x is there already"]);
     run(&["frontend", "test", "--no-build", "--project", "x"]).fails(1, &["x.wasm is not there"]);

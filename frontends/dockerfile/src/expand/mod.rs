@@ -163,7 +163,10 @@ impl<'a> Run<'a> {
     /// Reads up to `stop`, which is passed over, or to the end.
     fn until(&mut self, stop: Option<char>, keep_escapes: bool, depth: usize) -> Result<String, ExpandError> {
         let start = self.position;
-        let mut result = String::new();
+        let mut result = match depth {
+            0 => String::with_capacity(self.text.len()),
+            _ => String::new(),
+        };
         let quotes = !self.how.plain_quotes;
         while let Some(c) = self.peek() {
             if Some(c) == stop {

@@ -93,30 +93,7 @@ impl Arg {
 
 /// Reports a name that looks as if its value should be secret: it stays in the image's history.
 pub fn check_secret(instruction: &str, key: &str, span: Span, cx: &mut Cx<'_>) {
-    const SECRET: [&str; 10] = [
-        "apikey",
-        "auth",
-        "credential",
-        "credentials",
-        "key",
-        "password",
-        "pword",
-        "passwd",
-        "secret",
-        "token",
-    ];
-    const HARMLESS: [&str; 3] = ["public", "file", "version"];
-    let lower = key.to_ascii_lowercase();
-    let has = |words: &[&str]| {
-        words.iter().any(|word| {
-            lower.match_indices(word).any(|(at, _)| {
-                let before = at == 0 || lower.as_bytes()[at - 1] == b'_';
-                let after = lower.as_bytes().get(at + word.len()).is_none_or(|b| *b == b'_');
-                before && after
-            })
-        })
-    };
-    if has(&SECRET) && !has(&HARMLESS) {
+    if lapstrake_sdk::is_secret_name(key) {
         cx.diagnostics.push(
             lint::finding(
                 lint::SECRETS_USED_IN_ARG_OR_ENV,

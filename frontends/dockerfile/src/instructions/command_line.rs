@@ -53,11 +53,20 @@ impl CommandLine {
 
     /// Returns the words with the shell before them, where it is the shell form.
     pub fn with_shell(&self, image: &Image) -> Vec<String> {
+        self.with_words(self.words.clone(), image)
+    }
+
+    /// Returns other words in the same form.
+    pub fn with_words(&self, mut words: Vec<String>, image: &Image) -> Vec<String> {
         if !self.shell {
-            return self.words.clone();
+            return words;
         }
+        let text = match words.len() {
+            1 => words.pop().unwrap_or_default(),
+            _ => words.join(" "),
+        };
         let mut words = image.shell();
-        words.push(self.words.join(" "));
+        words.push(text);
         words
     }
 }

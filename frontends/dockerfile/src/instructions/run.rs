@@ -1,5 +1,7 @@
 //! `RUN`: executes a command in the stage's tree. Knows nothing of containers.
 
+use std::borrow::Cow;
+
 use lapstrake_sdk::path;
 use lapstrake_sdk::types::{
     BindMount, CdiDevice, ExecOp, FileAction, FileActionKind, FileInput, KeyValue, MkfileAction, Mount,
@@ -111,13 +113,9 @@ impl Run {
             security: self.security,
             ..ExecOp::default()
         };
-        let mut title = command.text.clone();
+        let mut title = Cow::Borrowed(command.text.as_str());
         let words = self.words(&mut title, &mut exec, cx);
-        let words = CommandLine {
-            words,
-            ..self.line.clone()
-        };
-        exec.args = words.with_shell(&stage.image);
+        exec.args = self.line.with_words(words, &stage.image);
         if exec.args.first().is_some_and(String::is_empty) {
             let help = "the first word of the array is the program";
             cx.error("EmptyCommand", command.span, "the command has no name", help);
@@ -135,7 +133,7 @@ impl Run {
             exec.env.push(KeyValue::new("SSH_AUTH_SOCK", socket));
         }
 
-        let created_by = format!("RUN {} # buildkit", with_arguments(&exec.args, stage));
+        let created_by = created_by(&exec.args, stage);
         let titles = Expander {
             keep_quotes: true,
             keep_unset: true,
@@ -147,7 +145,7 @@ impl Run {
         };
         let title = titles
             .expand(&title, &visible)
-            .map_or(title, |expansion| expansion.text);
+            .map_or_else(|_| title.into_owned(), |expansion| expansion.text);
         let name = stage
             .naming
             .next(&naming::upper_first(&title), &stage.platform, Some(&stage.env));
@@ -163,7 +161,7 @@ impl Run {
     }
 
     /// Returns the command without its shell. A heredoc with a `#!` line becomes a file that is mounted and run.
-    fn words(&self, title: &mut String, exec: &mut ExecOp, cx: &mut Cx<'_>) -> Vec<String> {
+    fn words(&self, title: &mut Cow<'_, str>, exec: &mut ExecOp, cx: &mut Cx<'_>) -> Vec<String> {
         let (Some(first), Some(text)) = (self.heredocs.first(), self.line.words.first()) else {
             return self.line.words.clone();
         };
@@ -176,7 +174,7 @@ impl Run {
             }
             return vec![whole];
         }
-        title.push_str(&format!(" ({})", summary(&first.body)));
+        title.to_mut().push_str(&format!(" ({})", summary(&first.body)));
         let content = first.content();
         if !content.starts_with("#!") {
             return vec![content];
@@ -234,18 +232,22 @@ pub fn inline_document(name: &str, mode: u32, content: String) -> Vertex {
     vertex
 }
 
-/// The command as it stands in the history: arguments of the build before it, with their number.
-fn with_arguments(args: &[String], stage: &Stage) -> String {
-    let mut words: Vec<String> = stage
-        .arguments
-        .iter()
-        .map(|(key, value)| format!("{key}={}", stage.env.get(key).or(value).unwrap_or_default()))
-        .collect();
-    if !words.is_empty() {
-        words.insert(0, format!("|{}", words.len()));
+/// The line of the history: arguments of the build before the command, with their number.
+fn created_by(args: &[String], stage: &Stage) -> String {
+    let mut line = String::from("RUN");
+    let arguments = stage.arguments.iter().count();
+    if arguments > 0 {
+        line += &format!(" |{arguments}");
     }
-    words.extend(args.iter().cloned());
-    words.join(" ")
+    for (key, value) in stage.arguments.iter() {
+        let value = stage.env.get(key).or(value).unwrap_or_default();
+        [" ", key, "=", value].iter().for_each(|part| line += part);
+    }
+    for arg in args {
+        line.push(' ');
+        line += arg;
+    }
+    line + " # buildkit"
 }
 
 /// The first line of a heredoc, with dots where there are more.

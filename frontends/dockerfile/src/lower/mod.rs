@@ -112,6 +112,8 @@ pub fn lower(job: &Job<'_>, diagnostics: &mut Diagnostics) -> Result<Lowered, Bu
         diagnostics,
     };
     for plan in &mut plans {
+        let steps = plan.nodes.iter().map(|node| node.steps.len());
+        driver.vertices.reserve(steps.sum());
         lowered.images.push(driver.plan(plan)?);
     }
     driver.finish(&plans);

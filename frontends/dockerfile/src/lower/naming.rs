@@ -36,27 +36,33 @@ impl Naming {
         if self.total == 0 {
             return text.to_owned();
         }
-        let mut prefix = String::from("[");
+        let mut name = String::with_capacity(text.len() + self.stage.len() + 32);
+        name.push('[');
         if self.show_platform {
-            prefix.push_str(&platform.to_string());
+            name += &platform.to_string();
             if let Some(target) = env.and_then(target_platform) {
-                prefix.push_str(&difference(platform, target));
+                name += &difference(platform, target);
             }
-            prefix.push(' ');
+            name.push(' ');
         }
         if !self.stage.is_empty() {
-            prefix.push_str(&self.stage);
-            prefix.push(' ');
+            name += &self.stage;
+            name.push(' ');
         }
-        let width = self.total.ilog10() as usize + 1;
+        let (index, total) = (self.index.to_string(), self.total.to_string());
+        (index.len()..total.len()).for_each(|_| name.push(' '));
         let on_build = if self.on_build { "ONBUILD " } else { "" };
-        format!("{prefix}{:width$}/{}] {on_build}{text}", self.index, self.total)
+        for part in [&index, "/", &total, "] ", on_build, text] {
+            name += part;
+        }
+        name
     }
 }
 
 /// Returns a text with its first word in upper case.
 pub fn upper_first(text: &str) -> String {
     match text.split_once(' ') {
+        Some((first, _)) if first.bytes().all(|byte| byte.is_ascii_uppercase()) => text.to_owned(),
         Some((first, rest)) => format!("{} {rest}", first.to_uppercase()),
         None => text.to_uppercase(),
     }

@@ -12,6 +12,11 @@ pub struct Vertices {
 }
 
 impl Vertices {
+    /// Makes room for so many: a vertex is large, and a list that grows is copied again and again.
+    pub fn reserve(&mut self, vertices: usize) {
+        self.list.reserve(vertices);
+    }
+
     /// Adds a vertex, and returns its first output.
     pub fn add(&mut self, vertex: Vertex) -> Edge {
         self.list.push(vertex);
@@ -30,6 +35,7 @@ impl Vertices {
 
     /// Moves everything into a graph; returns what has become of the edges.
     pub fn finish(self, graph: &Graph) -> Moved {
+        graph.reserve(self.list.len());
         let mut indexes = Vec::with_capacity(self.list.len());
         for mut vertex in self.list {
             for_each_edge(&mut vertex.op, &mut |edge| {

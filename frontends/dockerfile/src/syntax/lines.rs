@@ -67,6 +67,16 @@ impl Logical {
         Span::new(start, end)
     }
 
+    /// Translates a byte of the source into one of the text: the nearest one before it that is there.
+    pub fn offset_of(&self, source: usize) -> usize {
+        let piece = self.pieces.partition_point(|(_, start)| *start <= source);
+        let Some((text, start)) = piece.checked_sub(1).and_then(|at| self.pieces.get(at)) else {
+            return 0;
+        };
+        let end = self.pieces.get(piece).map_or(self.text.len(), |(next, _)| *next);
+        (text + (source - start)).min(end)
+    }
+
     fn source_offset(&self, offset: usize) -> usize {
         let piece = self
             .pieces

@@ -43,7 +43,7 @@ static GROUPS: &[&[Builtin]] = &[
 ];
 
 /// Builtins that are variables without `builtins.` too. The others are so with two underscores before their name.
-const GLOBAL: &[&str] = &[
+pub(crate) const GLOBAL: &[&str] = &[
     "abort",
     "baseNameOf",
     "break",
@@ -67,6 +67,13 @@ const GLOBAL: &[&str] = &[
     "toString",
     "true",
 ];
+
+/// The names of all builtins that are functions, of the language and of builds.
+#[cfg(test)]
+pub(crate) fn names() -> Vec<&'static str> {
+    let all = GROUPS.iter().chain(primitives::BUILTINS);
+    all.copied().flatten().map(|builtin| builtin.name).collect()
+}
 
 /// Makes the builtins globals.
 pub fn install(vm: &Vm) {

@@ -26,7 +26,7 @@ use builder::Builder;
 use scope::Scopes;
 
 pub use main_expression::main_expression;
-pub use parse::parse;
+pub use parse::{nests_too_deep, parse};
 
 /// Compiles a file that `vm` has. `base` is the directory that its relative paths begin at. `extra` are variables that
 /// its whole text sees in one more scope, as for `scopedImport`; their values are the slots of that scope.

@@ -30,6 +30,11 @@ pub fn parse(text: &str, file: u32) -> Result<Root, Vec<Error>> {
     Err(errors)
 }
 
+/// Whether a text nests deeper than the parser can go; then it MUST not be given one.
+pub fn nests_too_deep(text: &str) -> bool {
+    nesting::check(rnix::tokenize(text), 0).is_some()
+}
+
 /// What the tokenizer could not read but the parser took.
 fn bad_tokens(root: &rnix::SyntaxNode, file: u32) -> Vec<Error> {
     let tokens = root

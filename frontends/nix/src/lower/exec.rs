@@ -44,10 +44,8 @@ impl Lowering<'_> {
         let mut run = root.platform(&platform).run(args).with(|op| {
             op.env = env;
             op.cwd = BUILD.to_owned();
+            self.surroundings(op, has_network);
             op.hostname = Some("localhost".to_owned());
-            if !has_network {
-                op.network = NetworkMode::NoNetwork;
-            }
             // What a builder writes elsewhere is nobody's.
             for mount in &mut op.mounts {
                 if let MountKind::Bind(bind) = &mut mount.kind {
@@ -65,6 +63,7 @@ impl Lowering<'_> {
         }
         let ran = run.done();
         let built = ran.mounted(STORE).unwrap_or_else(|| self.graph.scratch());
+        let built = self.limited(built);
         let built = self
             .annotate(built, derivation)
             .name(format!("[{}] build", definition.name));
@@ -82,9 +81,33 @@ impl Lowering<'_> {
     /// Says where a derivation's vertex comes from.
     fn annotate(&self, state: State, derivation: &Derivation) -> State {
         let state = self.placed(&derivation.path, state);
-        match self.options.no_cache {
+        self.uncached(state, &derivation.definition.name)
+    }
+
+    /// Says that a step runs though it ran before, if the person wants that of all or of what has this name.
+    pub(super) fn uncached(&self, state: State, name: &str) -> State {
+        match self.options.ignores_cache(name, usize::MAX) {
             true => state.ignore_cache(),
             false => state,
+        }
+    }
+
+    /// Gives a command what the person said about all commands. Without a network it has none of the proxies either.
+    pub(super) fn surroundings(&self, op: &mut ExecOp, has_network: bool) {
+        self.options.apply(op);
+        if has_network {
+            op.network = self.options.network;
+        } else {
+            op.network = NetworkMode::NoNetwork;
+            op.proxy = None;
+        }
+    }
+
+    /// Says what a command may use of the machine.
+    pub(super) fn limited(&self, state: State) -> State {
+        match &self.options.resources {
+            Some(resources) => state.resources(resources.clone()),
+            None => state,
         }
     }
 

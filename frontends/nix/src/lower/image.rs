@@ -45,16 +45,23 @@ impl Lowering<'_> {
             Layers::One => (Vec::new(), self.one_layer(image, &references)?),
             Layers::Each { most } => {
                 let own = self.links(image)?;
-                let used =
-                    base_layers + usize::from(own.is_some()) + usize::from(image.extra_commands.is_some());
-                let paths = self.layers(image, &references, most.saturating_sub(used), most)?;
+                let scripts = [&image.extra_commands, &image.run_as_root];
+                let scripts = scripts.into_iter().flatten().count();
+                let used = base_layers + usize::from(own.is_some()) + scripts;
+                let paths = match image.has_store_paths {
+                    true => self.layers(image, &references, most.saturating_sub(used), most)?,
+                    false => Vec::new(),
+                };
                 (paths, own)
             }
         };
+        let new = paths.len()
+            + usize::from(own.is_some())
+            + usize::from(image.extra_commands.is_some())
+            + usize::from(image.run_as_root.is_some());
         let own = self.extra_commands(image, base.as_ref(), own)?;
         trees.append(&mut paths);
         trees.extend(own);
-        let layers = base_layers + trees.len();
         let state = self.graph.merge(&trees);
         let state = if trees.len() > 1 {
             state.name(format!("[{}] layers", image.name))
@@ -62,11 +69,11 @@ impl Lowering<'_> {
             state
         };
         let config = over(base.as_ref().map(|base| &base.config), &image.config);
-        let state = self.run_as_root(image, &config, state)?;
+        let state = self.run_as_root(image, &config, &references, state)?;
         Ok(Root {
             state,
             config,
-            layers,
+            layers: base_layers + new,
         })
     }
 
@@ -79,19 +86,20 @@ impl Lowering<'_> {
         if references.is_empty() {
             return Ok(None);
         }
-        let mut changes = self.graph.scratch().file();
+        let mut changes = self.graph.scratch().file().action(store_directory());
         for path in &image.contents {
             let copy = CopyAction {
                 src_path: path.to_string(),
                 dst_path: "/".to_owned(),
                 dir_contents_only: true,
                 create_dst_path: true,
+                owner: owner(image),
                 ..CopyAction::default()
             };
             changes = changes.copy_with(&self.tree(path)?, copy);
         }
         for path in references.keys() {
-            changes = changes.copy_with(&self.tree(path)?, whole(path));
+            changes = changes.copy_with(&self.tree(path)?, whole(path, image));
         }
         Ok(Some(changes.done().name(format!("[{}] contents", image.name))))
     }
@@ -111,16 +119,18 @@ impl Lowering<'_> {
             });
         }
         let layer = |paths: Vec<StorePath>| {
-            if let [only] = paths.as_slice() {
+            if let ([only], None) = (paths.as_slice(), owner(image)) {
                 return self.tree(only);
             }
-            let mut changes = self.graph.scratch().file();
+            let mut changes = self.graph.scratch().file().action(store_directory());
             for path in &paths {
-                changes = changes.copy_with(&self.tree(path)?, whole(path));
+                changes = changes.copy_with(&self.tree(path)?, whole(path, image));
             }
-            Ok(changes
-                .done()
-                .name(format!("[{}] {} store paths", image.name, paths.len())))
+            let what = match paths.as_slice() {
+                [only] => only.name().to_owned(),
+                several => format!("{} store paths", several.len()),
+            };
+            Ok(changes.done().name(format!("[{}] {what}", image.name)))
         };
         layers::plan(references, most).into_iter().map(layer).collect()
     }
@@ -145,14 +155,14 @@ impl Lowering<'_> {
                     path,
                     mode: 0o755,
                     make_parents: true,
+                    owner: owner(image),
                     timestamp: Some(store_time()),
-                    ..MkdirAction::default()
                 }),
                 Some(target) => FileActionKind::Symlink(SymlinkAction {
                     target,
                     path,
+                    owner: owner(image),
                     timestamp: Some(store_time()),
-                    ..SymlinkAction::default()
                 }),
             });
         }
@@ -189,9 +199,7 @@ impl Lowering<'_> {
         let mut run = shell.state.shell(format!("set -e\n{script}")).with(|op| {
             op.cwd = LAYER.to_owned();
             op.env = vec![KeyValue::new("PATH", search_path(&shell.config))];
-            if !image.network {
-                op.network = NetworkMode::NoNetwork;
-            }
+            self.surroundings(op, image.network);
             for mount in &mut op.mounts {
                 if let MountKind::Bind(bind) = &mut mount.kind {
                     bind.output = false;
@@ -203,6 +211,7 @@ impl Lowering<'_> {
             run = run.mount_kind("/nix/store", MountKind::Bind(self.script_inputs(image)?));
         }
         let tree = run.done().mounted(LAYER);
+        let tree = tree.map(|tree| self.uncached(self.limited(tree), &image.name));
         Ok(tree.map(|tree| tree.name(format!("[{}] extraCommands", image.name))))
     }
 
@@ -213,8 +222,9 @@ impl Lowering<'_> {
         for path in self.store.closure(&image.script_references)? {
             trees.push(self.tree(&path)?);
         }
+        let inputs = self.graph.merge(&trees);
         Ok(BindMount {
-            input: self.graph.merge(&trees).edge(),
+            input: inputs.name(format!("[{}] inputs", image.name)).edge(),
             selector: "/nix/store".to_owned(),
             read_only: true,
             ..BindMount::default()
@@ -226,12 +236,13 @@ impl Lowering<'_> {
         &self,
         image: &ImageDefinition,
         config: &ImageConfig,
+        references: &References,
         state: State,
     ) -> Result<State, LowerError> {
         let Some(script) = &image.run_as_root else {
             return Ok(state);
         };
-        let run = state
+        let mut run = state
             .platform(&config.platform)
             .shell(format!("set -e\n{script}"))
             .with(|op| {
@@ -240,17 +251,38 @@ impl Lowering<'_> {
                 if !op.env.iter().any(|pair| pair.key == "PATH") {
                     op.env.push(KeyValue::new("PATH", DEFAULT_PATH));
                 }
-                if !image.network {
-                    op.network = NetworkMode::NoNetwork;
-                }
+                self.surroundings(op, image.network);
             });
-        Ok(run.root().name(format!("[{}] runAsRoot", image.name)))
+        // What it mentions and the image does not have is there while it runs.
+        for path in self.store.closure(&image.script_references)? {
+            if !references.contains_key(&path) {
+                let mount = BindMount {
+                    input: self.tree(&path)?.edge(),
+                    selector: path.to_string(),
+                    read_only: true,
+                    ..BindMount::default()
+                };
+                run = run.mount_kind(&path.to_string(), MountKind::Bind(mount));
+            }
+        }
+        let state = self.uncached(self.limited(run.root()), &image.name);
+        Ok(state.name(format!("[{}] runAsRoot", image.name)))
     }
 }
 
+/// Who the files of an image's contents belong to; none: root, as they do in the store.
+fn owner(image: &ImageDefinition) -> Option<Chown> {
+    let (user, group) = image.owner;
+    (image.owner != (0, 0)).then_some(Chown {
+        user: Some(UserRef::Id(user)),
+        group: Some(UserRef::Id(group)),
+    })
+}
+
 /// A copy of a path to where it is.
-fn whole(path: &StorePath) -> CopyAction {
+fn whole(path: &StorePath, image: &ImageDefinition) -> CopyAction {
     CopyAction {
+        owner: owner(image),
         src_path: path.to_string(),
         dst_path: path.to_string(),
         create_dst_path: true,

@@ -153,6 +153,10 @@ pub struct ImageDefinition {
     pub references: BTreeSet<StorePath>,
     /// How its files are divided.
     pub layers: Layers,
+    /// Who the files of the contents belong to: user and group.
+    pub owner: (u32, u32),
+    /// Whether the store paths are in it, and not only links to them.
+    pub has_store_paths: bool,
     /// A shell script that changes the new files, in their directory.
     pub extra_commands: Option<String>,
     /// The image whose files the script runs in; none: the base.

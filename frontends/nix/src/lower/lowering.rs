@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use lapstrake_sdk::options::Options;
 use lapstrake_sdk::types::*;
 use lapstrake_sdk::{Graph, Host, State};
 
@@ -17,15 +18,6 @@ const STORE_TIME: i64 = 1;
 /// Permissions of everything in the store: Nix's 0444 and 0555.
 const STORE_MODE: &str = "a=rX";
 
-/// What the person said about all of a build.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
-    /// Builders run though they ran before.
-    pub no_cache: bool,
-    /// How images are looked up.
-    pub resolve_mode: ResolveMode,
-}
-
 /// A graph in the making, and what is in it already.
 pub struct Lowering<'a> {
     pub(super) store: &'a Store,
@@ -33,7 +25,8 @@ pub struct Lowering<'a> {
     pub(super) host: &'a dyn Host,
     /// What images are made for.
     pub(super) platform: Platform,
-    pub(super) options: Options,
+    /// What the person said about all of a build.
+    pub(super) options: &'a Options,
     trees: BTreeMap<StorePath, State>,
     roots: BTreeMap<StorePath, Root>,
     /// What is being lowered.
@@ -60,7 +53,7 @@ impl<'a> Lowering<'a> {
         graph: &'a Graph,
         host: &'a dyn Host,
         platform: Platform,
-        options: Options,
+        options: &'a Options,
     ) -> Self {
         Self {
             store,
@@ -132,8 +125,8 @@ impl<'a> Lowering<'a> {
                 let tree = self.join(path, paths)?;
                 self.insert(path, tree);
             }
-            Item::Image(image) => {
-                let root = self.image(image, &self.platform.clone())?;
+            Item::Image(_) => {
+                let root = self.root(path, &self.platform.clone())?;
                 self.roots.insert(path.clone(), root);
             }
             Item::Built(image) => {
@@ -185,7 +178,9 @@ impl<'a> Lowering<'a> {
     /// The root directory that a path which was added is or holds, for a platform.
     pub(crate) fn root(&mut self, path: &StorePath, platform: &Platform) -> Result<Root, LowerError> {
         if let Item::Image(image) = self.store.item(path)? {
-            return self.image(image, platform);
+            let mut root = self.image(image, platform)?;
+            root.state = self.placed(path, root.state);
+            return Ok(root);
         }
         if let Some(root) = self.roots.get(path) {
             return Ok(root.clone());

@@ -16,7 +16,7 @@ pub mod store;
 pub mod store_path;
 
 pub use error::LowerError;
-pub use lowering::{Lowering, Options};
+pub use lowering::Lowering;
 pub use sources::escaped;
 pub use store::Store;
 pub use store_path::StorePath;

@@ -85,20 +85,25 @@ impl Lowering<'_> {
                 })?
             }
         };
-        let files = files.name(format!("context {}", local.path));
+        let files = self.placed(path, files.name(format!("context {}", local.path)));
         let changes = self.graph.scratch().file().copy_with(&files, copy);
         Ok(changes.done().name(format!("[{}] {}", path.name(), local.path)))
     }
 
     fn git(&self, path: &StorePath, git: &Git) -> State {
+        let is_ssh = git.remote.starts_with("ssh://") || !git.remote.contains("://");
         let source = GitSource {
             remote: git.remote.clone(),
             git_ref: git.reference.clone(),
             skip_submodules: !git.submodules,
+            // The secrets that BuildKit's clients know by these names.
+            auth_token_secret: Some("GIT_AUTH_TOKEN".to_owned()),
+            auth_header_secret: Some("GIT_AUTH_HEADER".to_owned()),
+            mount_ssh_sock: is_ssh.then(|| "default".to_owned()),
             ..GitSource::default()
         };
         let files = self.graph.source(SourceOp::Git(source), None);
-        let files = files.name(format!("git {}", git.remote));
+        let files = self.placed(path, files.name(format!("git {}", git.remote)));
         let changes = self
             .graph
             .scratch()
@@ -109,6 +114,7 @@ impl Lowering<'_> {
 
     fn download(&self, path: &StorePath, http: &Http) -> State {
         let file = downloaded(self.graph, &http.url, http.sha256.as_ref(), path.name());
+        let file = self.placed(path, file);
         let mut copy = into_store(&format!("/{}", path.name()), path);
         copy.mode = Some(FileMode::Octal(if http.executable { 0o555 } else { 0o444 }));
         let changes = self.graph.scratch().file().copy_with(&file, copy);
@@ -117,6 +123,7 @@ impl Lowering<'_> {
 
     fn unpacked(&self, path: &StorePath, http: &Http) -> State {
         let file = downloaded(self.graph, &http.url, http.sha256.as_ref(), "archive");
+        let file = self.placed(path, file);
         let copy = CopyAction {
             src_path: "/archive".to_owned(),
             dst_path: "/".to_owned(),

@@ -21,6 +21,7 @@ pub struct Builds {
     store: RefCell<Store>,
     surroundings: RefCell<Surroundings>,
     images: RefCell<BTreeMap<String, Rc<ImageConfig>>>,
+    warnings: RefCell<Vec<Error>>,
 }
 
 /// What a request says about all of its builds.
@@ -71,6 +72,16 @@ impl Builds {
         }
         store.add(path, item);
         value
+    }
+
+    /// Notes what a person should know of what was evaluated.
+    pub(super) fn warn(&self, warning: Error) {
+        self.warnings.borrow_mut().push(warning);
+    }
+
+    /// What a person should know, in the order in which it was found.
+    pub fn warnings(&self) -> Vec<Error> {
+        self.warnings.borrow().clone()
     }
 
     /// The configuration of an image.

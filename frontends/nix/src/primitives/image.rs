@@ -144,6 +144,11 @@ async fn describe(vm: &Vm, attrs: &Attrs, name: &str) -> Result<(ImageDefinition
         config,
         references,
         layers,
+        owner: (id(vm, attrs, "uid").await?, id(vm, attrs, "gid").await?),
+        has_store_paths: !matches!(
+            optional(vm, attrs, "includeStorePaths").await?,
+            Some(Value::Bool(false))
+        ),
         extra_commands,
         shell: image("image").await?,
         run_as_root,
@@ -153,6 +158,28 @@ async fn describe(vm: &Vm, attrs: &Attrs, name: &str) -> Result<(ImageDefinition
     // Everything in it has an order of its own, and nothing of the machine.
     let description = format!("{definition:?}");
     Ok((definition, description))
+}
+
+/// The number of a user or a group.
+async fn id(vm: &Vm, attrs: &Attrs, name: &str) -> Result<u32, Error> {
+    let Some(value) = optional(vm, attrs, name).await? else {
+        return Ok(0);
+    };
+    let number = value.to_int()?;
+    u32::try_from(number).map_err(|_| {
+        let error = Error::new(
+            ErrorKind::Build,
+            format!("{number} is not the number of a {}", of_id(name)),
+        );
+        error.help("they are from 0 to 4294967295")
+    })
+}
+
+fn of_id(name: &str) -> &'static str {
+    match name {
+        "uid" => "user",
+        _ => "group",
+    }
 }
 
 async fn script(vm: &Vm, attrs: &Attrs, name: &str, uses: &mut Uses) -> Result<Option<String>, Error> {

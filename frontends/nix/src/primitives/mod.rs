@@ -12,6 +12,7 @@ mod config;
 mod derivation;
 mod fetch;
 mod image;
+mod image_arguments;
 pub mod output;
 mod sources;
 mod text;
@@ -25,6 +26,7 @@ pub static BUILTINS: &[&[Builtin]] = &[
     derivation::BUILTINS,
     fetch::BUILTINS,
     image::BUILTINS,
+    image_arguments::BUILTINS,
     sources::BUILTINS,
     text::BUILTINS,
 ];

@@ -76,33 +76,47 @@ let
 
   buildEnv = { name, paths, postBuild ? "", image ? null }: symlinkJoin { inherit name paths postBuild image; };
 
-  built = attrs: imageTag: {
+  # An image; `who` was called with `args`.
+  built = who: args: attrs: {
     type = "image";
     inherit (attrs) name;
     imageName = attrs.name;
-    imageTag = if imageTag == null then "latest" else imageTag;
-    outPath = builtins.__buildImage attrs;
+    imageTag = if args.tag or null == null then "latest" else args.tag;
+    outPath = builtins.seq (builtins.__checkImageArguments who args) (builtins.__buildImage attrs);
     config = if attrs.config == null then { } else attrs.config;
-  };
+    passthru = args.passthru or { };
+    meta = args.meta or { };
+  } // args.passthru or { };
 
   buildImage =
     { name
     , tag ? null
     , fromImage ? null
+    , fromImageName ? null
+    , fromImageTag ? null
     , copyToRoot ? null
     , contents ? null
+    , keepContentsDirlinks ? false
     , config ? null
     , architecture ? null
     , created ? "1970-01-01T00:00:01Z"
+    , uid ? 0
+    , gid ? 0
     , extraCommands ? ""
     , runAsRoot ? null
     , image ? null
     , network ? false
-    }:
-    built {
-      inherit name fromImage config architecture created extraCommands runAsRoot image network;
+    , diskSize ? null
+    , buildVMMemorySize ? null
+    , compressor ? null
+    , includeNixDB ? false
+    , passthru ? { }
+    , meta ? { }
+    }@args:
+    built "buildImage" args {
+      inherit name fromImage config architecture created uid gid extraCommands runAsRoot image network;
       contents = toList copyToRoot ++ toList contents;
-    } tag;
+    };
 
   buildLayeredImage =
     { name
@@ -112,17 +126,33 @@ let
     , config ? null
     , architecture ? null
     , created ? "1970-01-01T00:00:01Z"
+    , mtime ? null
+    , uid ? 0
+    , gid ? 0
+    , uname ? null
+    , gname ? null
+    , maxLayers ? 100
+    , layeringPipeline ? null
+    , includeStorePaths ? true
     , extraCommands ? ""
     , fakeRootCommands ? ""
-    , maxLayers ? 100
+    , enableFakechroot ? false
     , image ? null
     , network ? false
-    }:
-    built {
-      inherit name fromImage config architecture created maxLayers image network;
+    , compressor ? null
+    , includeNixDB ? false
+    , debug ? false
+    , passthru ? { }
+    , meta ? { }
+    }@args:
+    built "buildLayeredImage" (removeAttrs args [ "includeStorePaths" ]) {
+      inherit name fromImage config architecture created uid gid maxLayers includeStorePaths image network;
       contents = toList contents;
-      extraCommands = extraCommands + (if fakeRootCommands == "" then "" else "\n${fakeRootCommands}");
-    } tag;
+      extraCommands =
+        extraCommands + (if enableFakechroot || fakeRootCommands == "" then "" else "\n${fakeRootCommands}");
+      # In a chroot they see the image's root directory.
+      runAsRoot = if enableFakechroot then fakeRootCommands else null;
+    };
 
   # The primitives with an image in which commands run unless another one is named.
   withImage = image:
@@ -145,11 +175,33 @@ in
   runCommandLocal = runCommand;
   dockerTools = {
     inherit buildImage buildLayeredImage;
-    pullImage = { imageName, imageDigest ? null, finalImageTag ? null, ... }:
-      image (
+    # Of an image either way: nothing is written before the build's output is.
+    streamLayeredImage = buildLayeredImage;
+    pullImage =
+      { imageName
+      , imageDigest ? null
+      , finalImageName ? null
+      , finalImageTag ? null
+      , name ? null
+      , sha256 ? null
+      , hash ? null
+      , os ? null
+      , arch ? null
+      , tlsVerify ? null
+      }@args:
+      builtins.seq (builtins.__checkImageArguments "pullImage" args) (image (
         if imageDigest != null then "${imageName}@${imageDigest}"
         else if finalImageTag != null then "${imageName}:${finalImageTag}"
         else imageName
-      );
+      ));
+    # Users and groups that programs look for in images without a distribution.
+    fakeNss = symlinkJoin {
+      name = "fake-nss";
+      paths = [
+        (writeTextDir "etc/passwd" "root:x:0:0:root user:/var/empty:/bin/sh\nnobody:x:65534:65534:nobody:/var/empty:/bin/sh\n")
+        (writeTextDir "etc/group" "root:x:0:\nnobody:x:65534:\n")
+        (writeTextDir "etc/nsswitch.conf" "hosts: files dns\n")
+      ];
+    };
   };
 }

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use lapstrake_componentize::{Adapter, Parts, componentize};
+
 use super::create::Language;
 use super::error::ProjectError;
 use super::{MANIFEST, Project, rust};
@@ -44,7 +46,7 @@ impl Project {
         let mut module = self.module.as_ref().map(|path| self.folder.join(path));
         if self.language == Language::Rust && self.steps.is_empty() {
             let mut command = rust::command(tools)?;
-            let output = self.run("cargo", &mut command)?;
+            let output = self.run("cargo", &mut command, "")?;
             module = rust::module(&output, &self.folder).or(module);
         }
         if let Some(folder) = self.component().parent() {
@@ -68,12 +70,12 @@ impl Project {
             })?;
             let mut command = Command::new(file);
             command.args(arguments).envs(&step.env);
-            self.run(program, &mut command)?;
+            self.run(program, &mut command, &step.advice)?;
         }
         let path = self.component();
         if let Some(module) = module {
             let data = read(&module)?;
-            let component = lapstrake_componentize::componentize(&module, &data)?;
+            let component = componentize(&module, &data, &self.parts()?)?;
             write(&path, &component)?;
         }
         let meta = std::fs::metadata(&path).map_err(|_| ProjectError::NothingBuilt { path: path.clone() })?;
@@ -83,8 +85,29 @@ impl Project {
         })
     }
 
+    /// What the module lacks, read from the project.
+    fn parts(&self) -> Result<Parts, ProjectError> {
+        let file = |path: &PathBuf| {
+            let path = self.folder.join(path);
+            let data = std::fs::read(&path);
+            data.map_err(|source| ProjectError::Read { path, source })
+        };
+        let contract = self.contract.as_ref().map(file).transpose()?;
+        let adapter = self.adapter.as_ref().map(|path| {
+            let name = path.file_stem().unwrap_or_default();
+            Ok::<_, ProjectError>(Adapter {
+                name: name.to_string_lossy().into_owned(),
+                module: file(path)?,
+            })
+        });
+        Ok(Parts {
+            contract: contract.map(|text| String::from_utf8_lossy(&text).into_owned()),
+            adapters: adapter.transpose()?.into_iter().collect(),
+        })
+    }
+
     /// Runs a command in the project's folder; what it says on standard output.
-    fn run(&self, program: &str, command: &mut Command) -> Result<Vec<u8>, ProjectError> {
+    fn run(&self, program: &str, command: &mut Command, advice: &str) -> Result<Vec<u8>, ProjectError> {
         command
             .current_dir(&self.folder)
             .stdin(Stdio::null())
@@ -95,6 +118,11 @@ impl Project {
         })?;
         match output.status.success() {
             true => Ok(output.stdout),
+            // As a shell says it: a program that the command needs is not there. It was named already.
+            false if output.status.code() == Some(127) => Err(ProjectError::NoToolOf {
+                program: program.to_owned(),
+                advice: advice.to_owned(),
+            }),
             false => Err(ProjectError::Failed {
                 program: program.to_owned(),
                 status: output.status,

@@ -361,6 +361,8 @@ mod tests {
             language: super::super::Language::Rust,
             component: "x.wasm".into(),
             module: None,
+            contract: None,
+            adapter: None,
             steps: Vec::new(),
         };
         assert!(matches!(project.cases(&[]), Err(ProjectError::NoCases { .. })));

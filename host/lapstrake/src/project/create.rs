@@ -37,6 +37,15 @@ impl Language {
             Self::C => "c",
         }
     }
+
+    /// The folder of a project that has the SDK and the contract. To Go, `vendor` is a folder that only
+    /// `go` writes, and a path without a dot is no path.
+    const fn vendor(self) -> &'static str {
+        match self {
+            Self::Rust | Self::Python | Self::Javascript | Self::C => "vendor",
+            Self::Go => "./lapstrake",
+        }
+    }
 }
 
 impl FromStr for Language {
@@ -45,7 +54,7 @@ impl FromStr for Language {
     fn from_str(text: &str) -> Result<Self, String> {
         let all = [Self::Rust, Self::Python, Self::Javascript, Self::Go, Self::C];
         let found = all.into_iter().find(|language| language.name() == text);
-        found.ok_or_else(|| "it is rust, python, javascript or c".to_owned())
+        found.ok_or_else(|| "it is rust, python, javascript, go or c".to_owned())
     }
 }
 
@@ -116,12 +125,13 @@ fn plan(new: &New, embedded: &[Embedded]) -> Result<Vec<File>, ProjectError> {
             available: available.join(", "),
         });
     }
+    let vendor = new.language.vendor();
     let (sdk, wit) = match &new.sdk {
         Some(path) => (
             path.display().to_string(),
             path.join("../../wit").display().to_string(),
         ),
-        None => (format!("vendor/sdk/{language}"), "vendor/wit".to_owned()),
+        None => (format!("{vendor}/sdk/{language}"), format!("{vendor}/wit")),
     };
     let words = [
         ("{{name}}", name.clone()),
@@ -137,12 +147,12 @@ fn plan(new: &New, embedded: &[Embedded]) -> Result<Vec<File>, ProjectError> {
             }
             Part::Sdk if file.language == language && new.sdk.is_none() => {
                 files.push((
-                    Path::new("vendor/sdk").join(language).join(file.path),
+                    Path::new(vendor).join("sdk").join(language).join(file.path),
                     file.data.to_vec(),
                 ));
             }
             Part::Wit if new.sdk.is_none() => {
-                files.push((Path::new("vendor/wit").join(file.path), file.data.to_vec()));
+                files.push((Path::new(vendor).join("wit").join(file.path), file.data.to_vec()));
             }
             Part::Template | Part::Sdk | Part::Wit => {}
         }

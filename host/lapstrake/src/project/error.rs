@@ -67,6 +67,14 @@ pub enum ProjectError {
         /// How to get it.
         advice: String,
     },
+    /// A program that a step's program needs is missing.
+    #[error("{program} lacks a program that it needs")]
+    NoToolOf {
+        /// The step's program.
+        program: String,
+        /// How to get what it needs.
+        advice: String,
+    },
     /// A step is empty.
     #[error("a build step of {} runs nothing", path.display())]
     EmptyStep {
@@ -129,7 +137,9 @@ impl ProjectError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoTool { advice, .. } if !advice.is_empty() => advice.clone(),
+            Self::NoTool { advice, .. } | Self::NoToolOf { advice, .. } if !advice.is_empty() => {
+                advice.clone()
+            }
             Self::None { .. } => "lapstrake frontend new NAME --lang rust makes one".to_owned(),
             Self::NoCases { .. } => {
                 "make a folder with a file `input`, then run lapstrake frontend test --bless".to_owned()

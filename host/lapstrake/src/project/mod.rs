@@ -35,6 +35,8 @@ pub struct Project {
     pub language: Language,
     component: PathBuf,
     module: Option<PathBuf>,
+    contract: Option<PathBuf>,
+    adapter: Option<PathBuf>,
     steps: Vec<Step>,
 }
 
@@ -54,6 +56,12 @@ struct Frontend {
     component: PathBuf,
     #[serde(default)]
     module: Option<PathBuf>,
+    /// The contract, where the module does not say the types of its functions.
+    #[serde(default)]
+    contract: Option<PathBuf>,
+    /// What stands for the system that the module imports; the file's name without its end is what it is imported as.
+    #[serde(default)]
+    adapter: Option<PathBuf>,
 }
 
 /// A command of a build.
@@ -99,6 +107,8 @@ impl Project {
             language: manifest.frontend.language,
             component: manifest.frontend.component,
             module: manifest.frontend.module,
+            contract: manifest.frontend.contract,
+            adapter: manifest.frontend.adapter,
             steps: manifest.build,
         })
     }

@@ -1,13 +1,14 @@
 //! What makes two vertices one: op, platform and constraints, as in BuildKit's vertex digest.
 //! The hash only finds candidates and never leaves the graph. Knows nothing of edges.
 
-use std::hash::{Hash, Hasher};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use crate::types::Vertex;
 
 /// Hashes what makes a vertex equal to another, the same way on every machine and in every run.
 pub(super) fn of_identity(vertex: &Vertex) -> u64 {
-    let mut hasher = Multiplying(0);
+    let mut hasher = Multiplying::default();
     (&vertex.op, &vertex.platform, &vertex.constraints).hash(&mut hasher);
     hasher.finish()
 }
@@ -18,7 +19,8 @@ pub(super) fn same_identity(a: &Vertex, b: &Vertex) -> bool {
 }
 
 /// Multiply and rotate, eight bytes at a time: small code, and fast enough for texts of any length.
-struct Multiplying(u64);
+#[derive(Clone, Default)]
+pub(super) struct Multiplying(u64);
 
 impl Multiplying {
     fn word(&mut self, word: u64) {
@@ -42,4 +44,27 @@ impl Hasher for Multiplying {
         buffer[..words.remainder().len()].copy_from_slice(words.remainder());
         self.word(u64::from_le_bytes(buffer));
     }
+
+    fn write_u8(&mut self, value: u8) {
+        self.word(u64::from(value));
+    }
+
+    fn write_u32(&mut self, value: u32) {
+        self.word(u64::from(value));
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.word(value);
+    }
+
+    fn write_usize(&mut self, value: usize) {
+        self.word(value as u64);
+    }
+
+    fn write_isize(&mut self, value: isize) {
+        self.word(value as u64);
+    }
 }
+
+/// Maps from such a hash.
+pub(super) type ByHash<T> = HashMap<u64, T, BuildHasherDefault<Multiplying>>;

@@ -8,7 +8,6 @@ mod run;
 mod state;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
@@ -32,8 +31,10 @@ pub struct Graph {
 struct Inner {
     vertices: Vec<Vertex>,
     sources: Vec<SourceFile>,
-    /// Vertices by the hash of what makes them equal. A `BTreeMap`, as no order may depend on a random seed.
-    by_hash: BTreeMap<u64, Vec<u32>>,
+    /// The last vertex with a hash of what makes vertices equal. Never iterated.
+    by_hash: hash::ByHash<u32>,
+    /// For each vertex the one before with the same hash.
+    same_hash: Vec<Option<u32>>,
 }
 
 impl Graph {
@@ -70,18 +71,28 @@ impl Graph {
     pub fn add(&self, vertex: Vertex) -> u32 {
         let hash = hash::of_identity(&vertex);
         let inner = &mut *self.inner.borrow_mut();
-        let candidates = inner.by_hash.entry(hash).or_default();
-        for &index in candidates.iter() {
+        let mut candidate = inner.by_hash.get(&hash).copied();
+        while let Some(index) = candidate {
             let known = &mut inner.vertices[index as usize];
             if hash::same_identity(known, &vertex) {
                 merge_metadata(known, vertex);
                 return index;
             }
+            candidate = inner.same_hash[index as usize];
         }
         let index = inner.vertices.len() as u32;
-        candidates.push(index);
+        let before = inner.by_hash.insert(hash, index);
+        inner.same_hash.push(before);
         inner.vertices.push(vertex);
         index
+    }
+
+    /// Makes room for so many vertices more.
+    pub fn reserve(&self, vertices: usize) {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.vertices.reserve(vertices);
+        inner.same_hash.reserve(vertices);
+        inner.by_hash.reserve(vertices);
     }
 
     /// Makes a state of an edge of this graph; none: scratch.

@@ -228,6 +228,29 @@ pub const TABLE: &[Scenario] = &[
         &[("EXPOSE map[80/tcp:{}]", "EXPOSE [80/tcp]")],
     ),
     file("ignored", "FROM BASE\nCOPY ign /ign\n"),
+    since(
+        "onbuild-of-everything",
+        "FROM BASE AS p\nONBUILD ARG X=1\nONBUILD ENV E=$X\nONBUILD LABEL l=$E\nONBUILD WORKDIR /w$X\nONBUILD ADD archive.tar ./un/\nONBUILD RUN echo $E > e\nONBUILD EXPOSE 80\nONBUILD VOLUME /v\nONBUILD STOPSIGNAL SIGINT\nONBUILD SHELL [\"/bin/sh\", \"-ec\"]\nONBUILD USER user\nONBUILD HEALTHCHECK CMD [\"h\"]\nONBUILD ENTRYPOINT e\nONBUILD CMD [\"c\"]\nFROM p\n",
+        &[
+            ("EXPOSE map[80/tcp:{}]", "EXPOSE [80/tcp]"),
+            (
+                "HEALTHCHECK &{[\"CMD\" \"h\"] \"0s\" \"0s\" \"0s\" '\\x00'}",
+                "HEALTHCHECK {Test:[CMD h] Interval:0s Timeout:0s StartPeriod:0s StartInterval:0s Retries:0}",
+            ),
+        ],
+    ),
+    file(
+        "quotes",
+        "FROM BASE\nARG A=\"a b\" \nARG B='c $A'\nENV C=\"$A\" D=$A$B E=\"q\\\"q\" F='s' G=a\\ b\nLABEL \"k.$A\"=\"$C\"\nRUN [\"echo\", \"$A\", \"q\\\"q\"]\nRUN echo \"$C\" '$D'\n",
+    ),
+    file(
+        "copy-over",
+        "FROM BASE\nRUN mkdir -p /real/sub /dir/sub && echo old > /real/a.txt && ln -s /real /link && chmod 700 /real && chown 4:5 /dir/sub && ln -s /real/a.txt /flink\nCOPY a.txt /link/\nCOPY dir /link/\nCOPY dir /dir\nCOPY b.md /real/a.txt\nCOPY c.md /flink\nCOPY a.txt /link/new/deep/\nRUN rm -r /dir && mkdir /dir && ls -A /dir > /left\nRUN mkdir /un && ln -s un /to-un\nADD archive.tgz /to-un\n",
+    ),
+    file(
+        "cmd-inherited",
+        "FROM BASE AS a\nCMD [\"a\"]\nENTRYPOINT [\"e\"]\nLABEL l=1 m=1\nENV E=1\nFROM a AS b\nLABEL l=2\nENV E=2\nCMD shell form\nFROM b\nVOLUME /data\nRUN mkdir -p /data && echo x > /data/f\nSTOPSIGNAL 15\n",
+    ),
     Scenario {
         name: "target",
         dockerfile: "FROM BASE AS one\nRUN echo 1 > /1\nFROM one AS two\nRUN false\n",

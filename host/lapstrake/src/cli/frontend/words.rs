@@ -103,7 +103,7 @@ pub struct NewWords {
     #[arg(value_name = "NAME")]
     pub name: String,
 
-    /// Language: rust, python, javascript or c
+    /// Language: rust, python, javascript, go or c
     #[arg(long, value_name = "LANGUAGE")]
     pub lang: Language,
 

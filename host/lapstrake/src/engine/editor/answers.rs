@@ -99,9 +99,12 @@ impl EditorGateway {
     }
 
     fn image(&self, request: ImageRequest) -> Result<ImageInfo, String> {
-        let mut name = request.reference.clone();
+        let name = match &request.oci_layout_store {
+            Some(_) => request.reference,
+            None => self.build.pins.image(request.reference)?,
+        };
         if request.oci_layout_store.is_none() {
-            name = self.build.pins.image(name)?;
+            self.build.check_image(&name)?;
         }
         let asked = OpsRequest {
             reference: name.clone(),

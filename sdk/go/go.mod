@@ -1,0 +1,3 @@
+module github.com/lapstrake/lapstrake/sdk/go
+
+go 1.27
