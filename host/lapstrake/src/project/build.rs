@@ -52,6 +52,13 @@ impl Project {
             let output = self.run("cargo", &mut command, "")?;
             module = rust::module(&output, &self.folder).or(module);
         }
+        if let Some(folder) = self.component().parent() {
+            // Not every tool makes it.
+            std::fs::create_dir_all(folder).map_err(|source| ProjectError::Write {
+                path: folder.to_owned(),
+                source,
+            })?;
+        }
         for step in &self.steps {
             let (program, arguments) = step.run.split_first().ok_or_else(|| ProjectError::EmptyStep {
                 path: self.folder.join(MANIFEST),
