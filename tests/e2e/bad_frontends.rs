@@ -105,7 +105,11 @@ fn a_component_of_another_world() {
 
 #[test]
 fn a_component_of_another_version() {
-    let texts = ["made for lapstrake:frontend@0.2.0", "this lapstrake speaks 0.1"];
+    let texts = [
+        "needs lapstrake >= 0.2",
+        "made for lapstrake:frontend@0.2.0",
+        "this lapstrake speaks 0.1",
+    ];
     refused(&guests::read("other-version.wat"), &[(&[], &texts)]);
 }
 

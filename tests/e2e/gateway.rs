@@ -34,6 +34,18 @@ fn label(place: &Place, way: &str, name: &str, options: &[&str]) -> String {
 }
 
 #[test]
+fn the_request_reaches_the_frontend() {
+    let Some(place) = place() else {
+        skip!("{NOT_BUILT}")
+    };
+    let text = label(&place, "echo", "request", &["WIND=west"]);
+    for part in ["own.wasm", "WIND", "west", "\"echo\"", "\"Dockerfile\""] {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+    place.build(&["--target", "good"]).ok();
+}
+
+#[test]
 fn files_and_directories_are_read() {
     let Some(place) = place() else {
         skip!("{NOT_BUILT}")

@@ -205,7 +205,9 @@ pub enum FrontendError {
     },
 
     /// Too many instructions.
-    #[error("{frontend} did not finish with {limit} units of fuel; more with --frontend-fuel")]
+    #[error(
+        "{frontend} did not finish with {limit} units of fuel; more with --frontend-fuel, or fuel under [frontend] in the configuration"
+    )]
     FuelExhausted {
         /// Which.
         frontend: String,
@@ -214,7 +216,9 @@ pub enum FrontendError {
     },
 
     /// Too long.
-    #[error("{frontend} did not finish within {limit:?}; more with --frontend-timeout")]
+    #[error(
+        "{frontend} did not finish within {limit:?}; more with --frontend-timeout, or timeout under [frontend] in the configuration"
+    )]
     TimedOut {
         /// Which.
         frontend: String,
@@ -223,7 +227,7 @@ pub enum FrontendError {
     },
 
     /// Too much memory.
-    #[error("{frontend} needs more than {} of memory; more with --frontend-memory", bytes(*limit))]
+    #[error("{frontend} needs more than {} of memory; more with --frontend-memory, or memory under [frontend] in the configuration", bytes(*limit))]
     MemoryLimit {
         /// Which.
         frontend: String,
@@ -232,7 +236,7 @@ pub enum FrontendError {
     },
 
     /// Too large an answer.
-    #[error("{frontend} handed over more than {} in one call; more with --frontend-output", bytes(*limit as u64))]
+    #[error("{frontend} handed over more than {} in one call; more with --frontend-output, or output under [frontend] in the configuration", bytes(*limit as u64))]
     OutputTooLarge {
         /// Which.
         frontend: String,

@@ -339,7 +339,7 @@ fn memory_has_a_limit() {
     assert!(
         error
             .to_string()
-            .ends_with("more than 128 MiB of memory; more with --frontend-memory"),
+            .contains("more than 128 MiB of memory; more with --frontend-memory, or memory under"),
         "{error}"
     );
 }

@@ -18,7 +18,7 @@ pub fn diagnostic(diagnostic: &Diagnostic, sources: &[SourceFile]) -> String {
     };
     let mut out = match diagnostic.code.as_str() {
         "" => format!("{word}: {}\n", clean(&diagnostic.message)),
-        code => format!("{word}[{}]: {}\n", clean(code), clean(&diagnostic.message)),
+        code => format!("{word}[{}]: {}\n", one_line(code), clean(&diagnostic.message)),
     };
     for range in &diagnostic.ranges {
         excerpt(&mut out, range, sources);
@@ -44,7 +44,9 @@ pub fn excerpt(out: &mut String, range: &SourceRange, sources: &[SourceFile]) {
     let _ = writeln!(
         out,
         "  --> {}:{}:{}",
-        source.name, range.start.line, range.start.column
+        one_line(&source.name),
+        range.start.line,
+        range.start.column
     );
     let end = if range.stop.line > range.start.line && range.stop.column <= 1 {
         range.stop.line - 1
@@ -102,6 +104,11 @@ pub fn clean(text: &str) -> String {
             }
         })
         .collect()
+}
+
+/// The same for what is one line.
+fn one_line(text: &str) -> String {
+    clean(text).replace('\n', "\u{fffd}")
 }
 
 fn indent(line: &str) -> usize {

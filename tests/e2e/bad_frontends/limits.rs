@@ -42,12 +42,15 @@ fn an_endless_loop() {
             &["--target", "loop", "--frontend-fuel", "100000000"],
             &[
                 "did not finish with 100000000 units of fuel",
-                "more with --frontend-fuel",
+                "more with --frontend-fuel, or fuel under [frontend] in the configuration",
             ],
         ),
         (
             &["--target", "loop", "--frontend-timeout", "1"],
-            &["did not finish within 1s", "more with --frontend-timeout"],
+            &[
+                "did not finish within 1s",
+                "more with --frontend-timeout, or timeout under [frontend] in the configuration",
+            ],
         ),
     ]);
 }
@@ -81,7 +84,10 @@ fn an_endless_loop_ends_with_ctrl_c() {
 
 #[test]
 fn endless_memory() {
-    let texts = ["needs more than 64 MiB of memory", "more with --frontend-memory"];
+    let texts = [
+        "needs more than 64 MiB of memory",
+        "more with --frontend-memory, or memory under [frontend] in the configuration",
+    ];
     misbehaves(&[(&["--target", "allocate", "--frontend-memory", "64m"], &texts)]);
 }
 
@@ -89,10 +95,76 @@ fn endless_memory() {
 fn too_large_an_answer() {
     let texts = [
         "handed over more than 16 MiB in one call",
-        "more with --frontend-output",
+        "more with --frontend-output, or output under [frontend] in the configuration",
     ];
     let more = ["--target", "aliased-text", "--frontend-output", "16m"];
     misbehaves(&[(&more, &texts)]);
+}
+
+#[test]
+fn more_than_the_host_does_for_one_frontend() {
+    misbehaves(&[
+        (
+            &["--target", "warn", "--frontend-output", "1m"],
+            &[
+                "own.wasm asks too much of the host: too many warnings",
+                "this limit is fixed",
+            ],
+        ),
+        (
+            &["--target", "resolve-many", "--build-arg", "count=20000"],
+            &["own.wasm asks too much of the host: too many image requests"],
+        ),
+        (
+            &[
+                "--target",
+                "log-much",
+                "--build-arg",
+                "size=33554432",
+                "--frontend-output",
+                "16m",
+            ],
+            &["handed over more than 16 MiB in one call"],
+        ),
+    ]);
+}
+
+/// Names and messages that would clear the screen or set its title, and names that would look like lines of the program's own.
+#[test]
+fn hostile_texts() {
+    let Some(guest) = guest() else {
+        skip!("tests/guests are not built: run `make frontends`")
+    };
+    let place = place_with(&guest);
+    for progress in ["plain", "rawjson", "quiet"] {
+        let way = format!("hostile-texts-{progress}");
+        let words = [
+            "--target",
+            "hostile-texts",
+            "--build-arg",
+            &way,
+            "--progress",
+            progress,
+        ];
+        let ran = place
+            .build(&[&words[..], &["-o", "type=cacheonly"]].concat())
+            .ok();
+        let shown = ran.stderr.bytes().chain(ran.stdout.bytes());
+        let control = shown.filter(|byte| byte.is_ascii_control() && !matches!(byte, b'\n' | b'\t'));
+        assert_eq!(control.count(), 0, "{progress}: {:?}", ran.stderr);
+        let place_of_name = |line: &str| line.contains("--> ") || line.contains("[internal] ");
+        let names = ran
+            .stderr
+            .lines()
+            .filter(|line| place_of_name(line) && line.contains("done"));
+        assert!(
+            progress == "rawjson" || names.clone().count() > 0,
+            "{}",
+            ran.stderr
+        );
+        names.for_each(|line| assert!(line.contains("faked"), "{progress}: cut in two: {line}"));
+    }
+    assert_unharmed(&place);
 }
 
 #[test]
@@ -101,7 +173,7 @@ fn limits_of_the_configuration_file() {
         skip!("tests/guests are not built: run `make frontends`")
     };
     let place = place_with(&guest);
-    place.config("[frontend]\nmemory = \"32m\"\nfuel = 50000000\noutput = \"8m\"\n");
+    place.config("[frontend]\nmemory = \"32m\"\nfuel = 50000000\noutput = \"8m\"\ntimeout = 30\n");
     place
         .build(&["--target", "allocate"])
         .fails(1, &["more than 32 MiB of memory"]);
@@ -142,7 +214,10 @@ fn a_million_vertices_and_a_gigabyte_of_text() {
         misbehaves(&[
             (
                 &["--target", way],
-                &["needs more than 1 GiB of memory", "more with --frontend-memory"],
+                &[
+                    "needs more than 1 GiB of memory",
+                    "more with --frontend-memory, or memory under [frontend] in the configuration",
+                ],
             ),
             (
                 &["--target", way, "--frontend-memory", "2g"],

@@ -5,6 +5,7 @@ mod lock;
 mod nested_lock;
 mod peers;
 mod policy;
+mod scripting_languages;
 mod share;
 mod trust;
 mod tutorial;

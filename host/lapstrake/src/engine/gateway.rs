@@ -144,7 +144,7 @@ impl Gateway for BuildGateway {
             };
             let found = self.build.images().resolve(request, &progress);
             let image = step.end_with(found).map_err(|error| self.failed(&error))?;
-            if matches!(request.place, ImagePlace::Registry) {
+            if request.place == ImagePlace::Registry {
                 self.build.pins.resolved(&image.reference);
             }
             Ok(info(&image))

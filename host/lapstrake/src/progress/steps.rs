@@ -140,7 +140,8 @@ impl Steps {
     }
 
     /// Takes a status in and returns the step's index.
-    pub fn status(&mut self, update: StatusUpdate) -> Option<usize> {
+    pub fn status(&mut self, mut update: StatusUpdate) -> Option<usize> {
+        update.id = shown(&update.id);
         let index = *self.by_digest.get(&update.vertex)?;
         let statuses = &mut self.all[index].statuses;
         match statuses.iter_mut().find(|status| status.id == update.id) {

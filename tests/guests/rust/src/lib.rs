@@ -26,6 +26,7 @@ impl Frontend for Guest {
             "read" => read(host, &request),
             "fetch" => fetch(host, &request),
             "tell" => tell(host, &request),
+            "hostile-texts" => Ok(hostile_texts(host)),
             "graph" => Ok(graph_of_file(&request)),
             "resolve" => resolve(host, &request),
             "nested" => nested(host, request),
@@ -102,7 +103,7 @@ impl Frontend for Guest {
     }
 }
 
-register!(Guest);
+register!(Guest, own allocator);
 
 /// Solves a step that writes a build file of option `from`, and builds that.
 fn nested(host: &dyn Host, mut request: Request) -> Result<BuildResult, BuildError> {
@@ -374,6 +375,27 @@ fn tell(host: &dyn Host, request: &Request) -> Result<BuildResult, BuildError> {
     host.progress("hoisting sails", 1, Some(2));
     host.progress("hoisting sails", 2, Some(2));
     Ok(labelled(request, "told", "all".to_owned()))
+}
+
+/// Control characters wherever a text is shown to a person, and lines that look like the host's.
+fn hostile_texts(host: &dyn Host) -> BuildResult {
+    const TEXT: &str = "\x1b[2J\x1b]0;mine\x07\rdone\nerror: faked\u{9b}31m";
+    host.log(LogLevel::Warn, TEXT);
+    host.progress(TEXT, 1, Some(1));
+    let mut report = report();
+    for item in &mut report.items {
+        item.severity = Severity::Warning;
+        item.message = TEXT.into();
+        item.code = TEXT.into();
+    }
+    for source in &mut report.sources {
+        source.name = TEXT.into();
+        source.text = format!("one\n{}\nthree\n", TEXT.replace('\n', " "));
+    }
+    host.warn(&report);
+    let mut vertex = scratch_file("/hello.txt");
+    vertex.name = TEXT.into();
+    graph_of(vec![vertex])
 }
 
 /// A step that builds the graph in the file of option `path` of the main context.
