@@ -57,20 +57,21 @@ else
 fi
 
 # The bindings' own small runtime is in the SDK, so that a module of it needs no other.
+sdk=$root/sdk/go
 if [ -x "$generator" ] && [ -x "$tools/go" ]; then
-    gofmt=$("$tools/go" env GOROOT)/bin/gofmt
     module=github.com/lapstrake/lapstrake/sdk/go
-    sdk=$root/sdk/go
     "$generator" go "$root/wit" --world frontend-world --out-dir "$work/go" --pkg-name $module/internal/bindings > /dev/null 2>&1
     find "$work/go" -name '*.go' -exec sed -i "s|go.bytecodealliance.org/pkg/wit/|$module/internal/wit/|" {} +
-    "$gofmt" -w "$work/go"
+    "$("$tools/go" env GOROOT)/bin/gofmt" -w "$work/go"
     put "$work/go/imports" "$sdk/internal/bindings/imports"
     put "$work/go/exports/wit_exports" "$sdk/internal/bindings/exports/wit_exports"
-    (cd "$sdk" && GOFLAGS=-mod=mod GOPROXY=off GOCACHE=$root/target/go-cache "$tools/go" run ./internal/contract "$work/go/imports") \
-        > "$work/contract.go"
-    put "$work/contract.go" "$sdk/contract.go"
 else
     say "go: wit-bindgen or go is missing"
+fi
+if [ -x "$tools/go" ]; then
+    (cd "$sdk" && GOFLAGS=-mod=mod GOPROXY=off GOCACHE=$root/target/go-cache "$tools/go" run ./internal/contract internal/bindings/imports) \
+        > "$work/contract.go"
+    put "$work/contract.go" "$sdk/contract.go"
 fi
 
 if [ -x "$tools/wasm-tools" ]; then

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Packages the SDKs as their ecosystems expect, to target/packages: a crate, a wheel, an npm package, a C library with headers.
+# Packages the SDKs as their ecosystems expect, to target/packages: a crate, a wheel, an npm package, a Go module, a C library
+# with headers.
 # Each is then used by a fresh project that has nothing but the package, without a network.
 #
-# usage: sdk/package.sh [rust|python|javascript|c ...]
+# usage: sdk/package.sh [rust|python|javascript|go|c ...]
 #
 # Needs the tools of sdk/tools.sh; the crate is only listed and unpacked here, frontends/build.sh --test compiles with it. What
 # lacks its tools is left out, and told.
@@ -78,6 +79,35 @@ package_javascript() {
     fi
 }
 
+# A module as a proxy for modules serves it, which the template is compiled against.
+package_go() {
+    [ -x "$tools/python/bin/go" ] || { say "go: go is missing"; return 0; }
+    project go
+    module=github.com/lapstrake/lapstrake/sdk/go version=v0.1.0
+    served=$out/go/proxy/$module/@v
+    mkdir -p "$served" "source/$(dirname $module)"
+    cp -R "$root/sdk/go" "source/$module@$version"
+    cp "$root/LICENSE" "source/$module@$version"
+    # Go takes no entries of folders.
+    (cd source && find github.com -type f | LC_ALL=C sort | python3 -c 'import sys, zipfile
+with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED) as out:
+    for name in sys.stdin.read().splitlines():
+        out.write(name)' "$served/$version.zip")
+    cp "$root/sdk/go/go.mod" "$served/$version.mod"
+    echo "{\"Version\":\"$version\"}" > "$served/$version.info"
+    cp "$served/$version.zip" "$out/lapstrake-go.zip"
+    sed 's/{{name}}/greeting/g' "$root/sdk/go/template/frontend.go" > frontend.go
+    printf 'module example.org/greeting\n\ngo 1.27\n\nrequire %s %s\n' $module $version > go.mod
+    export GOPROXY="file://$out/go/proxy" GOSUMDB=off GOFLAGS='-mod=mod -modcacherw' GOMODCACHE="$out/go/modules" GOTOOLCHAIN=local GOWORK=off \
+        GOCACHE="$root/target/go-cache"
+    GOOS=wasip1 GOARCH=wasm "$tools/python/bin/go" build -buildmode=c-shared -trimpath -buildvcs=false -ldflags='-s -w' -o module.wasm .
+    files=$("$tools/python/bin/go" list -m -f '{{.Dir}}' $module)
+    case $files in "$out"/go/modules/*) ;; *) fail "go: the module was $files" ;; esac
+    "$tools/python/bin/wasm-tools" component embed "$files/wit" --world frontend-world module.wasm -o typed.wasm
+    "$tools/python/bin/wasm-tools" component new typed.wasm --adapt "$files/adapter/wasi_snapshot_preview1.wasm" -o greeting.wasm
+    "$tools/python/bin/wasm-tools" component wit greeting.wasm | grep -q 'export lapstrake:frontend/frontend@'
+}
+
 # A library with headers, which the template is compiled against.
 package_c() {
     [ -x "$tools/python/bin/python-zig" ] || { say "c: zig is missing"; return 0; }
@@ -98,7 +128,7 @@ if [ "${1:-}" = --one ]; then
     exit 0
 fi
 failed=0
-for language in ${*:-rust python javascript c}; do
+for language in ${*:-rust python javascript go c}; do
     # A process of its own, as in a condition no function ends with what fails in it.
     if "$0" --one "$language" > "$log" 2>&1; then
         grep sdk/package.sh "$log" >&2 || echo "ok      package for $language"

@@ -57,11 +57,23 @@ test_c() {
     "$work/sdk_test"
 }
 
+# The units, and what Go's own tools say of the SDK, its template and the example.
+test_go() {
+    for folder in sdk/go examples/frontends/go; do
+        cd "$root/$folder"
+        "$tools/python/bin/go" test ./...
+        "$tools/python/bin/go" vet $("$tools/python/bin/go" list ./... | grep -v internal/bindings)
+        unformatted=$("$("$tools/python/bin/go" env GOROOT)/bin/gofmt" -l .)
+        [ -z "$unformatted" ] || { echo "gofmt would change $unformatted"; exit 1; }
+    done
+}
+
 # What is generated and checked in.
 test_bindings() {
     "$root/sdk/bindings.sh" --check
 }
 
+export GOCACHE="$root/target/go-cache" GOFLAGS=-mod=mod GOPROXY=off GOTOOLCHAIN=local GOWORK=off
 cc=$(command -v cc || true)
 [ -n "$cc" ] || [ ! -x "$tools/python/bin/python-zig" ] || cc="$tools/python/bin/python-zig cc"
 if [ "${1:-}" = --one ]; then
@@ -85,6 +97,7 @@ if command -v "$python" > /dev/null; then run python; else say "python: python3 
 if command -v node > /dev/null; then run javascript; else say "javascript: node is missing"; fi
 if [ -d "$tools/node/node_modules/typescript" ]; then run types; else say "types: typescript is missing"; fi
 if [ -n "$cc" ]; then run c; else say "c: a C compiler is missing"; fi
+if [ -x "$tools/python/bin/go" ]; then run go; else say "go: go is missing"; fi
 run bindings
 "$root/sdk/package.sh" || failed=1
 exit $failed

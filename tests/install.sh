@@ -47,6 +47,7 @@ for part in "$@"; do
         want bzip2 bzip2
         want xz xz-utils
         want zstd zstd
+        want nvim neovim
         ;;
     languages)
         want python3 python3 python3-venv

@@ -76,8 +76,7 @@ for test in $tests; do
     */e2e-*)
         # The program finds its own way into a namespace. What frontends, records and servers are asked is the same with
         # one id as with several. These users have no compilers, for the tutorial and other languages.
-        run $with "$root/$test" --quiet --skip frontend::tutorial::the_tutorial --skip frontend::languages::a_project \
-            --skip languages::
+        run $with "$root/$test" --quiet --skip frontend::tutorial::the_tutorial --skip languages::
         # shellcheck disable=SC2046 # a word each
         run $without "$root/$test" --quiet $(printf -- '--skip %s:: ' \
             bad_frontends bad_input credentials frontend git git_addresses history http languages llb progress timings why)

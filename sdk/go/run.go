@@ -57,6 +57,19 @@ func (r *Run) Secret(target, id string, set ...func(*SecretMount)) *Run {
 	return r.MountKind(target, MakeMountKindSecret(secret))
 }
 
+// SecretEnv gives the command a secret as an environment variable.
+func (r *Run) SecretEnv(name, id string) *Run {
+	r.Op.SecretEnvs = append(r.Op.SecretEnvs, SecretEnv{Name: name, SecretId: id})
+	return r
+}
+
+// SSH shows the socket of an SSH agent, which its owner, root, alone may use. A function can set more of it.
+func (r *Run) SSH(target, id string, set ...func(*SshMount)) *Run {
+	ssh := SshMount{Id: id, Mode: 0o600}
+	apply(&ssh, set)
+	return r.MountKind(target, MakeMountKindSsh(ssh))
+}
+
 // Tmpfs shows an empty directory in memory, of a size in bytes; 0: the system's own limit.
 func (r *Run) Tmpfs(target string, size uint64) *Run {
 	var tmpfs TmpfsMount

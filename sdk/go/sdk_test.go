@@ -138,6 +138,17 @@ func TestWhatACommandLeaves(t *testing.T) {
 	equal(t, edgeOf(t, trees["/ro"]), edgeOf(t, other))
 }
 
+func TestMounts(t *testing.T) {
+	optional := func(s *SshMount) { s.Optional = true }
+	op := NewGraph().Image("base", nil).Dir("/src").Run("x").
+		Secret("token", "t").SecretEnv("TOKEN", "t").SSH("/agent", "default", optional).Tmpfs("/tmp", 1<<20).Tmpfs("/run", 0).Op
+	equal(t, op.Mounts[1], Mount{Target: "/src/token", Kind: MakeMountKindSecret(SecretMount{Id: "t", Mode: 0o400})})
+	equal(t, op.Mounts[2].Kind.Ssh(), SshMount{Id: "default", Mode: 0o600, Optional: true})
+	equal(t, op.Mounts[3].Kind.Tmpfs().Size, Some(uint64(1<<20)))
+	equal(t, op.Mounts[4].Kind.Tmpfs().Size, None[uint64]())
+	equal(t, op.SecretEnvs, []SecretEnv{{Name: "TOKEN", SecretId: "t"}})
+}
+
 func TestMergeAndDiffLeaveScratchOut(t *testing.T) {
 	graph := NewGraph()
 	a, b := graph.Image("a", nil), graph.Image("b", nil)

@@ -140,9 +140,14 @@ fn targets() {
     let ran = asked(STAGES, &["--call", "targets"]).ok();
     assert_eq!(
         ran.stdout,
-        "TARGET      DESCRIPTION\nbuild       compiles\n(default)\n"
+        "TARGET    DESCRIPTION\nbuild     compiles\n(default) \n"
     );
     let ran = asked(STAGES, &["--call=targets,format=json"]).ok();
+    let sources = json_of(&ran)["sources"].clone();
+    assert!(
+        sources[0].as_str().unwrap().starts_with("IyBWRVJTSU9O"),
+        "{sources}"
+    );
     let targets = json_of(&ran)["targets"].clone();
     assert_eq!(targets[0]["name"], "build");
     assert_eq!(targets[0]["base"], "base");
@@ -172,16 +177,14 @@ DESCRIPTION: compiles
 
 BUILD ARG   VALUE   DESCRIPTION
 VERSION     1.0     is what is built
-FLAGS       -x
-
-SECRET
-token
-
-SSH
-default
-
+FLAGS       -x      \n
+SECRET   REQUIRED
+token    \n
+SSH       REQUIRED
+default   \n
 CACHE MOUNT
 /cache
+
 ";
     assert_eq!(ran.stdout, expected);
     let ran = asked(STAGES, &["--call", "outline,format=json", "--target", "build"]).ok();
@@ -210,7 +213,15 @@ fn what_can_be_asked() {
         ["NAME", "lint", "outline", "targets", "subrequests.describe"]
     );
     let ran = asked(STAGES, &["--call", "subrequests.describe,format=json"]).ok();
-    assert_eq!(json_of(&ran)[0]["name"], "frontend.lint");
+    let described = json_of(&ran);
+    assert_eq!(described[0]["name"], "frontend.lint");
+    let results = described[0]["metadata"].as_array().unwrap();
+    let results: Vec<&str> = results
+        .iter()
+        .map(|result| result["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(results, ["result.json", "result.txt", "result.statuscode"]);
+    assert_eq!(described[1]["opts"][0]["name"], "target");
     let ran = asked(STAGES, &["--call", "describe"]).ok();
     assert!(ran.stdout.starts_with("dockerfile "), "{}", ran.stdout);
 }

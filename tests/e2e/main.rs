@@ -34,6 +34,7 @@ mod mockerfile_packages;
 mod mounts;
 mod network;
 mod nix;
+mod nix_docs;
 mod nix_example;
 mod nix_images;
 mod nix_language;

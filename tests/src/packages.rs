@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::web::{Page, Web};
-use crate::{base, place};
+use crate::{base, layout, place};
 
 /// What was made.
 pub struct Packages {
@@ -21,7 +21,12 @@ impl Packages {
     pub fn get() -> Option<&'static Self> {
         static MADE: OnceLock<Option<Packages>> = OnceLock::new();
         MADE.get_or_init(|| {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/packages");
+            let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+            let sources = ["Mockerfile.yaml", "greeting", "greeting.control", "greeting.spec"];
+            let sources = sources.map(|name| std::fs::read(here.join("packages").join(name)).unwrap());
+            // What is made of other files has another name.
+            let name = layout::digest(&sources.concat())["sha256:".len()..][..12].to_owned();
+            let folder = here.join("../target/packages").join(name);
             if !folder.is_dir() {
                 make(&folder)?;
             }
@@ -78,6 +83,7 @@ fn make(folder: &Path) -> Option<()> {
         return None;
     }
     let parent = folder.parent().unwrap();
+    std::fs::create_dir_all(parent).unwrap();
     // Whole or not at all, whoever makes it at the same time.
     let work = tempfile::tempdir_in(parent).unwrap();
     let made = work.path().join("made");

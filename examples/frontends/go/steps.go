@@ -10,6 +10,11 @@ import (
 
 type steps struct{}
 
+var _ interface {
+	lapstrake.Builder
+	lapstrake.Outliner
+} = steps{}
+
 func (steps) Describe() lapstrake.FrontendInfo {
 	return lapstrake.FrontendInfo{
 		Name:         "steps",

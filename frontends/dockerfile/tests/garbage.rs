@@ -9,26 +9,10 @@ use std::path::Path;
 use lapstrake_dockerfile::DockerfileFrontend;
 use lapstrake_sdk::Frontend;
 use lapstrake_sdk::testing::case::Case;
+use lapstrake_sdk::testing::places::check_placed_findings as check;
 use lapstrake_sdk::types::*;
 
-use generate::{dockerfile, is_inside, long_texts};
-
-/// Every finding has a place, and the place is one of the text.
-fn check(items: &[Diagnostic], text: &str) {
-    for item in items {
-        assert!(!item.ranges.is_empty(), "{item:?} in {text:?}");
-        let related = item.related.iter().map(|related| &related.range);
-        for range in item.ranges.iter().chain(related) {
-            assert!(range.start <= range.stop, "{item:?} in {text:?}");
-            assert!(
-                is_inside(text, range.start.line, range.start.column)
-                    && is_inside(text, range.stop.line, range.stop.column),
-                "{item:?} in {text:?}"
-            );
-        }
-        assert!(!item.message.is_empty() && !item.code.is_empty());
-    }
-}
+use generate::{dockerfile, long_texts};
 
 /// The host takes no variable without a name.
 fn check_names(definition: &Definition, text: &str) {
@@ -48,19 +32,19 @@ fn check_names(definition: &Definition, text: &str) {
 fn answers(case: &Case, text: &str) -> bool {
     let built = match DockerfileFrontend::build(&case.host(), case.request(text)) {
         Ok(result) => {
-            check(&result.warnings.items, text);
+            check(&result.warnings, text);
             check_names(&result.definition, text);
             true
         }
         Err(BuildError::Invalid(report)) => {
             assert!(report.has_errors(), "{text:?}");
-            check(&report.items, text);
+            check(&report, text);
             false
         }
         Err(other) => panic!("{other:?} for {text:?}"),
     };
     let report = DockerfileFrontend::lint(&case.host(), case.request(text)).expect(text);
-    check(&report.items, text);
+    check(&report, text);
     let _ = DockerfileFrontend::outline(&case.host(), case.request(text));
     built
 }

@@ -3,6 +3,7 @@
 use lapstrake_mockerfile::MockerfileFrontend;
 use lapstrake_sdk::Frontend;
 use lapstrake_sdk::testing::case::Case;
+use lapstrake_sdk::testing::places::check_placed_findings as check;
 use lapstrake_sdk::types::*;
 
 /// A small generator of numbers (xorshift), so that a failure can be repeated.
@@ -230,30 +231,6 @@ fn text(numbers: &mut Numbers) -> String {
     text
 }
 
-/// Whether a place is one of the text, and not inside of a character.
-fn is_inside(lines: &[&str], position: Position) -> bool {
-    let Some(line) = lines.get(position.line as usize - 1) else {
-        return false;
-    };
-    position.column >= 1 && line.is_char_boundary(position.column as usize - 1)
-}
-
-fn check(items: &[Diagnostic], text: &str) {
-    let lines: Vec<&str> = text.split('\n').collect();
-    for item in items {
-        let related = item.related.iter().map(|related| &related.range);
-        assert!(!item.ranges.is_empty(), "{item:?} has no place in {text:?}");
-        for range in item.ranges.iter().chain(related) {
-            assert!(range.start <= range.stop, "{item:?} in {text:?}");
-            assert!(
-                is_inside(&lines, range.start) && is_inside(&lines, range.stop),
-                "{item:?} in {text:?}"
-            );
-        }
-        assert!(!item.message.is_empty() && !item.code.is_empty());
-    }
-}
-
 #[test]
 fn nothing_breaks_it() {
     let case = Case::default();
@@ -263,7 +240,7 @@ fn nothing_breaks_it() {
         match MockerfileFrontend::build(&case.host(), case.request(&text)) {
             Ok(result) => {
                 built += 1;
-                check(&result.warnings.items, &text);
+                check(&result.warnings, &text);
                 assert!(!result.images.is_empty(), "{text:?}");
                 assert!(
                     result
@@ -276,7 +253,7 @@ fn nothing_breaks_it() {
             Err(BuildError::Invalid(report)) => {
                 refused += 1;
                 assert!(report.has_errors(), "{text:?}");
-                check(&report.items, &text);
+                check(&report, &text);
             }
             Err(other) => panic!("{other:?} for {text:?}"),
         }
@@ -325,7 +302,7 @@ fn long_texts_are_read() {
         let end = text.chars().rev().take(20).collect::<String>();
         match MockerfileFrontend::build(&case.host(), case.request(&text)) {
             Ok(result) => assert_eq!(result.images.len(), 1, "...{end}"),
-            Err(BuildError::Invalid(report)) => check(&report.items, &text),
+            Err(BuildError::Invalid(report)) => check(&report, &text),
             Err(other) => panic!("{other:?}"),
         }
     }

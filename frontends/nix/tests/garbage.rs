@@ -2,6 +2,7 @@
 
 use lapstrake_nix::NixFrontend;
 use lapstrake_sdk::Frontend;
+use lapstrake_sdk::testing::places::check_findings as check;
 use lapstrake_sdk::testing::{MemoryHost, MemoryTree, request};
 use lapstrake_sdk::types::*;
 
@@ -192,30 +193,6 @@ fn asked(text: &str) -> Request {
     let mut request = request("default.nix", text);
     request.options.push(KeyValue::new("max-steps", "3000"));
     request
-}
-
-fn is_inside(text: &str, place: Position) -> bool {
-    let line = text.split('\n').nth((place.line as usize).wrapping_sub(1));
-    line.is_some_and(|line| place.column >= 1 && line.is_char_boundary(place.column as usize - 1))
-}
-
-fn check(report: &Report, text: &str) {
-    for item in &report.items {
-        assert!(!item.message.is_empty() && !item.code.is_empty());
-        for range in item
-            .ranges
-            .iter()
-            .chain(item.related.iter().map(|related| &related.range))
-        {
-            let source = &report.sources.get(range.file as usize);
-            let text = source.map_or(text, |source| source.text.as_str());
-            assert!(range.start <= range.stop, "{item:?} in {text:?}");
-            assert!(
-                is_inside(text, range.start) && is_inside(text, range.stop),
-                "{item:?} in {text:?}"
-            );
-        }
-    }
 }
 
 #[test]

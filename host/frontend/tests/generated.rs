@@ -7,7 +7,7 @@ mod generate;
 
 use std::sync::Arc;
 
-use generate::{dockerfile, is_inside, long_texts};
+use generate::{dockerfile, long_texts};
 use lapstrake_frontend::{
     ByteRange, Cancel, ContextSource, FileError, FileInfo, FrontendError, FrontendSource, Frontends, Gateway,
     ImageInfo, ImageRequest, Limits, LogLevel, Reference, Request, SolveError, built_in,
@@ -181,4 +181,12 @@ fn long_dockerfiles_do_not_take_the_square_of_it() {
             Err(other) => panic!("{begin:?}...: {other}"),
         }
     }
+}
+
+/// Whether a place, line and column counted from 1, is one of the text and not inside of a character.
+fn is_inside(text: &str, line: u32, column: u32) -> bool {
+    let Some(content) = text.split('\n').nth((line as usize).wrapping_sub(1)) else {
+        return false;
+    };
+    column >= 1 && content.is_char_boundary(column as usize - 1)
 }

@@ -355,7 +355,6 @@ mod tests {
             "https://ghcr.io:8443/me/x",
             "https://ghcr.io/me/../x",
             "https://evil.com/ghcr.io/me/x",
-            "ghcr.io/me/x",
         ] {
             let refused = before(&trust, &address(bad), true);
             assert!(matches!(refused, Err(TrustError::Registry { .. })), "{bad}");

@@ -10,6 +10,9 @@ import (
 
 type language struct{}
 
+// What the frontend can do, so that the compiler tells of a method that is not right.
+var _ lapstrake.Builder = language{}
+
 func (language) Describe() lapstrake.FrontendInfo {
 	return lapstrake.FrontendInfo{Name: "{{name}}", Version: "0.1.0", FilePatterns: []string{"*.{{name}}"}}
 }

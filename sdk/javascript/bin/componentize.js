@@ -21,7 +21,7 @@ function program(name, path) {
   const found = folders.map((folder) => join(folder, name, path)).find((file) => existsSync(file));
   if (!found) {
     console.error(`${name} is not installed: npm install --save-dev ${name}`);
-    process.exit(1);
+    process.exit(127); // as a shell has it
   }
   return found;
 }

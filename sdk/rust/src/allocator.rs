@@ -4,7 +4,7 @@
 //! large, and large ones are cut up before memory that nobody has touched: the kernel zeroes that, a page at a time.
 //! This costs a few instructions where the standard library's allocator searches trees. Knows nothing of who asks.
 //!
-//! Unsafe as every allocator is. One thread: it is there on wasm32-unknown-unknown without atomics alone.
+//! Unsafe as every allocator is. For one thread: [`register!`](crate::register) puts it where there is no other.
 #![allow(unsafe_code)]
 
 use std::alloc::Layout;
@@ -216,7 +216,7 @@ impl<M: Memory> Blocks<M> {
 }
 
 #[cfg(target_family = "wasm")]
-mod component {
+pub mod component {
     use std::alloc::{GlobalAlloc, Layout};
     use std::arch::wasm32;
     use std::cell::UnsafeCell;
@@ -239,9 +239,19 @@ mod component {
         }
     }
 
-    struct Allocator(UnsafeCell<Blocks<Linear>>);
+    /// The allocator of a component.
+    pub struct Allocator(UnsafeCell<Blocks<Linear>>);
 
-    // SAFETY: without atomics there is one thread.
+    impl Allocator {
+        /// Makes one that has nothing yet.
+        #[allow(clippy::new_without_default)] // it is of use in a static alone
+        pub const fn new() -> Self {
+            Self(UnsafeCell::new(Blocks::new(Linear)))
+        }
+    }
+
+    // SAFETY: a memory that is not shared has one thread.
+    #[cfg(not(target_feature = "atomics"))]
     unsafe impl Sync for Allocator {}
 
     // SAFETY: see `Blocks`. No method calls code that allocates, so there is one reference to it at a time.
@@ -258,9 +268,6 @@ mod component {
             unsafe { (*self.0.get()).resize(block, layout, size) }
         }
     }
-
-    #[global_allocator]
-    static ALLOCATOR: Allocator = Allocator(UnsafeCell::new(Blocks::new(Linear)));
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! What wit-bindgen makes of `wit/lapstrake.wit`: a Rust type for every WIT type, the imports and the export glue.
-//! The only unsafe code of the crate is in here, generated. Knows nothing of the rest of the SDK.
+//! The unsafe code of the crate is in here, generated, and in `allocator.rs`. Knows nothing of the rest of the SDK.
 //!
 //! `Default` is derived where the empty value means "nothing special"; enums get theirs in `types.rs`.
 #![allow(missing_docs, unsafe_code, clippy::all, rust_2018_idioms)]

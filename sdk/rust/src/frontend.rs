@@ -90,6 +90,9 @@ pub trait Frontend {
 
 /// Makes a [`Frontend`] the exports of the component that the crate is compiled to. Does nothing on other targets.
 ///
+/// The component gets an allocator for instances that live for one call. A crate that has a global allocator of its own
+/// says so: `register!(Hello, own allocator)`.
+///
 /// ```
 /// use lapstrake_sdk::types::*;
 /// use lapstrake_sdk::{Frontend, Graph, Host, register};
@@ -115,6 +118,13 @@ pub trait Frontend {
 #[macro_export]
 macro_rules! register {
     ($frontend:ty) => {
+        $crate::register!($frontend, own allocator);
+
+        #[cfg(all(target_family = "wasm", target_os = "unknown", not(target_feature = "atomics")))]
+        #[global_allocator]
+        static LAPSTRAKE_ALLOCATOR: $crate::component::Allocator = $crate::component::Allocator::new();
+    };
+    ($frontend:ty, own allocator) => {
         #[cfg(target_family = "wasm")]
         const _: () = {
             type Component = $crate::component::Component<$frontend>;
@@ -131,6 +141,7 @@ pub mod component {
 
     use super::Frontend;
     use crate::Host;
+    pub use crate::allocator::component::Allocator;
     use crate::bindings::exports::lapstrake::frontend::frontend::Guest;
     use crate::imports::Imports;
     use crate::types::*;

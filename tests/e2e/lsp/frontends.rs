@@ -99,6 +99,54 @@ fn a_frontend_that_cannot_be_had_or_may_not_run_is_told_at_the_syntax_line() {
 }
 
 #[test]
+fn completion_and_hover_are_those_of_the_frontend_that_the_file_names() {
+    let Some(guest) = guests::built("guests/rust") else {
+        lapstrake_tests::skip!("guests are not built: run `make frontends`")
+    };
+    let place = Place::new();
+    place.file("own.wasm", std::fs::read(guest).unwrap());
+    let path = place.path("context/Dockerfile");
+    let text = format!("{OWN}a𝄞b\n");
+    let mut client = Client::start(&place, &[], json!({"target": "good"}));
+    client.open(&path, "dockerfile", &text);
+    // Frontends count bytes from 1, this client units of UTF-16 from 0.
+    let found = client.at("textDocument/completion", &path, 1, 3);
+    assert_eq!(found[0]["label"], "0:2:6");
+    assert_eq!(found[0]["kind"], 17);
+    let here = json!({"line": 1, "character": 3});
+    assert_eq!(found[0]["textEdit"]["range"], json!({"start": here, "end": here}));
+    let said = client.at("textDocument/hover", &path, 1, 1);
+    assert_eq!(said["contents"]["value"], format!("2 of 0: {text}"));
+    assert_eq!(client.end(), 0);
+    // One that fails is no answer, and no end.
+    let mut client = Client::start(&place, &[], json!({"target": "trap"}));
+    client.open(&path, "dockerfile", &text);
+    assert_eq!(client.at("textDocument/completion", &path, 1, 3), Value::Null);
+    assert_eq!(client.end(), 0);
+}
+
+#[test]
+fn a_component_that_was_made_anew_is_taken_when_something_is_saved() {
+    let Some(guest) = guests::built("guests/rust") else {
+        lapstrake_tests::skip!("guests are not built: run `make frontends`")
+    };
+    let place = Place::new();
+    place.file("own.wasm", std::fs::read(guest).unwrap());
+    let path = place.path("context/Dockerfile");
+    let mut client = Client::start(&place, &[], json!({"target": "good"}));
+    client.open(&path, "dockerfile", OWN);
+    assert_eq!(client.diagnostics(&path, Some(1)), [] as [Value; 0]);
+    place.file("own.wasm", "no component");
+    client.notify(
+        "textDocument/didSave",
+        json!({"textDocument": {"uri": uri(&path)}}),
+    );
+    let message = only(&client.diagnostics(&path, Some(1)), 0, 9, 19);
+    assert!(message.contains("not a WebAssembly component"), "{message}");
+    assert_eq!(client.end(), 0);
+}
+
+#[test]
 fn a_long_check_holds_nothing_up_and_ends_when_the_text_changes() {
     let Some(guest) = guests::built("guests/rust") else {
         lapstrake_tests::skip!("guests are not built: run `make frontends`")
@@ -115,12 +163,12 @@ fn a_long_check_holds_nothing_up_and_ends_when_the_text_changes() {
     ];
     let mut client = Client::start(&place, &limits, json!({"target": "loop"}));
     client.open(&path, "dockerfile", OWN);
-    assert_eq!(client.at("textDocument/hover", &path, 0, 0), Value::Null);
+    assert!(client.at("textDocument/hover", &path, 0, 0).is_object());
     client.change(&path, 2, "FROM scratch\n");
     assert_eq!(codes(&client.diagnostics(&path, Some(2))), ["UnknownTarget"]);
     // And the end of the server ends one.
     client.change(&path, 3, OWN);
-    assert_eq!(client.at("textDocument/hover", &path, 0, 0), Value::Null);
+    assert!(client.at("textDocument/hover", &path, 0, 0).is_object());
     assert_eq!(client.end(), 0);
 }
 
@@ -173,6 +221,15 @@ fn files_of_the_context_are_as_the_editor_has_them() {
     assert_eq!(found[0]["range"]["start"], json!({"line": 1, "character": 0}));
     client.change(&part, 2, "COPY x /\n");
     assert_eq!(client.diagnostics(&part, Some(2)), [] as [Value; 0]);
+    // Behind what was included the places are those of the file.
+    let text = format!("{text}WORK");
+    client.change(&main, 2, &text);
+    let found = client.at("textDocument/completion", &main, 3, 4);
+    assert_eq!(found[0]["label"], "WORKDIR", "{found:#}");
+    assert_eq!(
+        found[0]["textEdit"]["range"],
+        json!({"start": {"line": 3, "character": 0}, "end": {"line": 3, "character": 4}})
+    );
     assert_eq!(client.end(), 0);
 }
 

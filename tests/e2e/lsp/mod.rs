@@ -3,6 +3,8 @@
 
 mod client;
 mod frontends;
+mod languages;
+mod neovim;
 
 use lapstrake_tests::Place;
 use serde_json::{Value, json};

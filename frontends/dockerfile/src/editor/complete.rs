@@ -66,20 +66,7 @@ pub fn at(text: &str, offset: usize, at: &At, range: SourceRange) -> Vec<Complet
             }
         }
         Place::DirectiveValue { key, before } => directive_values(&mut list, key, before),
-        Place::Keyword { on_build } => {
-            let lower = is_lower(text, at);
-            for known in words::INSTRUCTIONS {
-                if *on_build && matches!(known.word, "FROM" | "ONBUILD" | "MAINTAINER") {
-                    continue;
-                }
-                let word = match lower {
-                    true => known.word.to_lowercase(),
-                    false => known.word.to_owned(),
-                };
-                let text = format!("{word} ");
-                list.add(CompletionKind::Keyword, &word, text, known.form, known.markdown());
-            }
-        }
+        Place::Keyword { on_build } => keywords(&mut list, *on_build, is_lower(text, at)),
         Place::Flag(instruction) => {
             for known in words::flags(instruction) {
                 let label = format!("--{}", known.word);
@@ -109,6 +96,20 @@ pub fn at(text: &str, offset: usize, at: &At, range: SourceRange) -> Vec<Complet
         Place::Argument(instruction, index) => arguments(&mut list, &scope, offset, instruction, *index),
     }
     list.found
+}
+
+fn keywords(list: &mut List<'_>, on_build: bool, lower: bool) {
+    for known in words::INSTRUCTIONS {
+        if on_build && matches!(known.word, "FROM" | "ONBUILD" | "MAINTAINER") {
+            continue;
+        }
+        let word = match lower {
+            true => known.word.to_lowercase(),
+            false => known.word.to_owned(),
+        };
+        let text = format!("{word} ");
+        list.add(CompletionKind::Keyword, &word, text, known.form, known.markdown());
+    }
 }
 
 /// Whether instructions are in lower case: where the first other one is.

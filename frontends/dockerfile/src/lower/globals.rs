@@ -50,9 +50,7 @@ pub fn predefined(platforms: &Platforms, target: &str, build_args: &BTreeMap<Str
         ),
     ] {
         let value = build_args.get(key).cloned().unwrap_or(value);
-        if !value.is_empty() {
-            env.set_last(key, &value);
-        }
+        env.set_last(key, &value);
     }
     env
 }

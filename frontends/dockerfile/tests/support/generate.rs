@@ -204,14 +204,6 @@ pub fn dockerfile(seed: u64) -> String {
     }
 }
 
-/// Whether a place, line and column counted from 1, is one of the text and not inside of a character.
-pub fn is_inside(text: &str, line: u32, column: u32) -> bool {
-    let Some(content) = text.split('\n').nth((line as usize).wrapping_sub(1)) else {
-        return false;
-    };
-    column >= 1 && content.is_char_boundary(column as usize - 1)
-}
-
 /// Returns texts that are long in one way each: whoever does work that grows with the square of one needs minutes.
 pub fn long_texts() -> Vec<String> {
     let stages = (0..3_000).map(|i| match i {

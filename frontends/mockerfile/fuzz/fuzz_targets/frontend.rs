@@ -4,6 +4,7 @@
 
 use lapstrake_mockerfile::MockerfileFrontend;
 use lapstrake_sdk::Frontend;
+use lapstrake_sdk::testing::places::{check_placed_findings as check, is_inside};
 use lapstrake_sdk::testing::{MemoryHost, MemoryTree, request};
 use lapstrake_sdk::types::*;
 use libfuzzer_sys::fuzz_target;
@@ -16,21 +17,6 @@ fn host() -> MemoryHost {
         .context("context", context)
         .image("docker.io/library/alpine:latest", config.clone())
         .image("docker.io/library/debian:12", config)
-}
-
-fn is_inside(text: &str, place: Position) -> bool {
-    let line = text.split('\n').nth((place.line as usize).wrapping_sub(1));
-    line.is_some_and(|line| place.column >= 1 && line.is_char_boundary(place.column as usize - 1))
-}
-
-fn check(report: &Report, text: &str) {
-    for item in &report.items {
-        assert!(!item.ranges.is_empty(), "{item:?}");
-        for range in item.ranges.iter().chain(item.related.iter().map(|related| &related.range)) {
-            assert!(range.start <= range.stop, "{item:?}");
-            assert!(is_inside(text, range.start) && is_inside(text, range.stop), "{item:?}");
-        }
-    }
 }
 
 fuzz_target!(|text: &str| {

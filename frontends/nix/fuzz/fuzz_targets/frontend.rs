@@ -4,6 +4,7 @@
 
 use lapstrake_nix::NixFrontend;
 use lapstrake_sdk::Frontend;
+use lapstrake_sdk::testing::places::check_findings as check;
 use lapstrake_sdk::testing::{MemoryHost, MemoryTree, request};
 use lapstrake_sdk::types::*;
 use libfuzzer_sys::fuzz_target;
@@ -12,23 +13,6 @@ fn host() -> MemoryHost {
     let config = ImageConfig::new(Platform::new("linux", "amd64"));
     let context = MemoryTree::new().file("a", "b").file("lib.nix", "{ f = x: x; }");
     MemoryHost::new().context("context", context).image("debian:12", config)
-}
-
-fn is_inside(text: &str, place: Position) -> bool {
-    let line = text.split('\n').nth((place.line as usize).wrapping_sub(1));
-    line.is_some_and(|line| place.column >= 1 && line.is_char_boundary(place.column as usize - 1))
-}
-
-fn check(report: &Report, text: &str) {
-    for item in &report.items {
-        for range in item.ranges.iter().chain(item.related.iter().map(|related| &related.range)) {
-            // Other files are those of the context.
-            if range.file == 0 {
-                assert!(range.start <= range.stop, "{item:?}");
-                assert!(is_inside(text, range.start) && is_inside(text, range.stop), "{item:?}");
-            }
-        }
-    }
 }
 
 fuzz_target!(|text: &str| {

@@ -1,5 +1,5 @@
 //! The functions of the language and of builds: how they are called and what they give, in a line each.
-//! Knows nothing of where they stand in a file.
+//! Knows nothing of where they stand in a file. Tables, so a function is long.
 
 /// A function or constant.
 #[derive(Debug, Clone, Copy)]

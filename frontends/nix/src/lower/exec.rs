@@ -66,13 +66,13 @@ impl Lowering<'_> {
         let built = self.limited(built);
         let built = self
             .annotate(built, derivation)
-            .name(format!("[{}] build", definition.name));
+            .name(format!("[{}] build", self.label(&definition.name)));
         let copy = |(output, path): (&String, &StorePath)| {
             let changes = self.graph.scratch().file();
             let tree = changes
                 .copy_with(&built, into_store(&path.to_string(), path))
                 .done();
-            let tree = tree.name(format!("[{}] output {output}", definition.name));
+            let tree = tree.name(format!("[{}] output {output}", self.label(&definition.name)));
             (path.clone(), self.annotate(tree, derivation))
         };
         Ok(derivation.outputs.iter().map(copy).collect())
@@ -142,7 +142,7 @@ impl Lowering<'_> {
         let merged = self.graph.merge(&trees);
         Ok(match trees.len() {
             1 => merged,
-            _ => merged.name(format!("[{}] inputs", definition.name)),
+            _ => merged.name(format!("[{}] inputs", self.label(&definition.name))),
         })
     }
 
@@ -181,7 +181,9 @@ impl Lowering<'_> {
         for (file, value) in files {
             changes = changes.write(file.strip_prefix(BUILD).unwrap_or(&file), value);
         }
-        let files = changes.done().name(format!("[{}] files", definition.name));
+        let files = changes
+            .done()
+            .name(format!("[{}] files", self.label(&definition.name)));
         (Some(files), env)
     }
 

@@ -64,7 +64,7 @@ impl Lowering<'_> {
         trees.extend(own);
         let state = self.graph.merge(&trees);
         let state = if trees.len() > 1 {
-            state.name(format!("[{}] layers", image.name))
+            state.name(format!("[{}] layers", self.label(&image.name)))
         } else {
             state
         };
@@ -101,7 +101,11 @@ impl Lowering<'_> {
         for path in references.keys() {
             changes = changes.copy_with(&self.tree(path)?, whole(path, image));
         }
-        Ok(Some(changes.done().name(format!("[{}] contents", image.name))))
+        Ok(Some(
+            changes
+                .done()
+                .name(format!("[{}] contents", self.label(&image.name))),
+        ))
     }
 
     /// The store paths of an image in at most `most` layers.
@@ -130,7 +134,9 @@ impl Lowering<'_> {
                 [only] => only.name().to_owned(),
                 several => format!("{} store paths", several.len()),
             };
-            Ok(changes.done().name(format!("[{}] {what}", image.name)))
+            Ok(changes
+                .done()
+                .name(format!("[{}] {what}", self.label(&image.name))))
         };
         layers::plan(references, most).into_iter().map(layer).collect()
     }
@@ -166,7 +172,11 @@ impl Lowering<'_> {
                 }),
             });
         }
-        Ok(Some(changes.done().name(format!("[{}] links", image.name))))
+        Ok(Some(
+            changes
+                .done()
+                .name(format!("[{}] links", self.label(&image.name))),
+        ))
     }
 
     /// The image's own layer after its `extraCommands`.
@@ -212,7 +222,7 @@ impl Lowering<'_> {
         }
         let tree = run.done().mounted(LAYER);
         let tree = tree.map(|tree| self.uncached(self.limited(tree), &image.name));
-        Ok(tree.map(|tree| tree.name(format!("[{}] extraCommands", image.name))))
+        Ok(tree.map(|tree| tree.name(format!("[{}] extraCommands", self.label(&image.name)))))
     }
 
     /// What the scripts of an image refer to.
@@ -224,7 +234,9 @@ impl Lowering<'_> {
         }
         let inputs = self.graph.merge(&trees);
         Ok(BindMount {
-            input: inputs.name(format!("[{}] inputs", image.name)).edge(),
+            input: inputs
+                .name(format!("[{}] inputs", self.label(&image.name)))
+                .edge(),
             selector: "/nix/store".to_owned(),
             read_only: true,
             ..BindMount::default()
@@ -266,7 +278,7 @@ impl Lowering<'_> {
             }
         }
         let state = self.uncached(self.limited(run.root()), &image.name);
-        Ok(state.name(format!("[{}] runAsRoot", image.name)))
+        Ok(state.name(format!("[{}] runAsRoot", self.label(&image.name))))
     }
 }
 

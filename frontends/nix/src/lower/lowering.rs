@@ -139,6 +139,14 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
+    /// What the steps of a derivation or an image are called by: of several platforms each says which one it is for.
+    pub(super) fn label(&self, name: &str) -> String {
+        match self.options.multi_platform {
+            true => format!("{} {name}", self.platform),
+            false => name.to_owned(),
+        }
+    }
+
     pub(super) fn insert(&mut self, path: &StorePath, tree: State) {
         let tree = self.placed(path, tree);
         self.trees.insert(path.clone(), tree);

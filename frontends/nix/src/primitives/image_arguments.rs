@@ -12,7 +12,7 @@ pub static BUILTINS: &[Builtin] = &[Builtin::task("__checkImageArguments", 2, |v
 })];
 
 /// Without effect, whatever they say. The image is the same.
-const WITHOUT_EFFECT: [(&str, &str); 12] = [
+const WITHOUT_EFFECT: [(&str, &str); 13] = [
     (
         "arch",
         "the image is of the platform that is built for: --platform",
@@ -26,6 +26,7 @@ const WITHOUT_EFFECT: [(&str, &str); 12] = [
     ("hash", "the image's digest says what it is: imageDigest"),
     ("mtime", "files of the store are of the second after 1970 began"),
     ("os", "the image is of the platform that is built for: --platform"),
+    ("sha256", "the image's digest says what it is: imageDigest"),
     (
         "tlsVerify",
         "how registries are reached is said in the configuration file",

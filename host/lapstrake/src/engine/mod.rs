@@ -113,8 +113,11 @@ pub enum Answer {
     Check(Report),
     /// What a target takes.
     Outline(lapstrake_frontend::Outline),
-    /// The targets.
-    Targets(Vec<lapstrake_frontend::TargetInfo>),
+    /// The targets, and the files that their places are in.
+    Targets(
+        Vec<lapstrake_frontend::TargetInfo>,
+        Vec<lapstrake_llb::SourceFile>,
+    ),
     /// What the frontend is.
     Describe(lapstrake_frontend::FrontendInfo),
     /// What the frontend says to a name of its own.
@@ -282,7 +285,9 @@ impl Engine {
         let answer = match what {
             "check" => frontend.lint(request, &asking).map(Answer::Check),
             "outline" => frontend.outline(request, &asking).map(Answer::Outline),
-            "targets" => frontend.list_targets(request, &asking).map(Answer::Targets),
+            "targets" => frontend
+                .list_targets(request, &asking)
+                .map(|targets| Answer::Targets(targets, request.sources.clone())),
             "describe" | "subrequests.describe" => frontend.describe(limits, &cancel).map(Answer::Describe),
             name => {
                 let info = frontend

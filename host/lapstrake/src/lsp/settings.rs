@@ -41,6 +41,9 @@ impl Settings {
         if wishes.is_null() {
             return Ok(());
         }
+        if !wishes.is_object() {
+            return Err("the settings are no object".to_owned());
+        }
         let wishes: Wishes = serde_json::from_value(wishes).map_err(|error| error.to_string())?;
         let absolute = |path: PathBuf| root.map_or_else(|| path.clone(), |root| root.join(&path));
         let mut compile = self.compile.clone();
@@ -136,7 +139,7 @@ mod tests {
         for bad in [
             json!({"target": "t", "frontendPolicy": "none"}),
             json!({"contxt": "."}),
-            json!([]),
+            json!("any"),
         ] {
             assert!(settings.wish(bad, None).is_err());
         }

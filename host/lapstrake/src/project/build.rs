@@ -43,6 +43,9 @@ impl Project {
     /// # Errors
     /// A program is missing or fails; what it made is no frontend.
     pub fn build(&self, tools: &Tools) -> Result<Built, ProjectError> {
+        // Not every language's tool makes the folder that it writes to.
+        let path = self.component();
+        make_folder_of(&path)?;
         let mut module = self.module.as_ref().map(|path| self.folder.join(path));
         if self.language == Language::Rust && self.steps.is_empty() {
             let mut command = rust::command(tools)?;
@@ -72,7 +75,6 @@ impl Project {
             command.args(arguments).envs(&step.env);
             self.run(program, &mut command, &step.advice)?;
         }
-        let path = self.component();
         if let Some(module) = module {
             let data = read(&module)?;
             let component = componentize(&module, &data, &self.parts()?)?;
@@ -149,12 +151,17 @@ fn write(path: &Path, data: &[u8]) -> Result<(), ProjectError> {
         return Ok(());
     }
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    let written = folder
-        .and_then(|()| std::fs::write(&temporary, data))
-        .and_then(|()| std::fs::rename(&temporary, path));
+    let written = std::fs::write(&temporary, data).and_then(|()| std::fs::rename(&temporary, path));
     written.map_err(|source| ProjectError::Write {
         path: path.to_owned(),
+        source,
+    })
+}
+
+fn make_folder_of(path: &Path) -> Result<(), ProjectError> {
+    let folder = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(folder).map_err(|source| ProjectError::Write {
+        path: folder.to_owned(),
         source,
     })
 }

@@ -226,6 +226,21 @@ mod tests {
     }
 
     #[test]
+    fn a_go_project_leaves_gos_own_folder_alone() {
+        let files = plan(&new("my-lang", Language::Go, None), embedded::files()).unwrap();
+        let manifest = text(&files, "go.mod");
+        assert!(manifest.contains("sdk/go => ./lapstrake/sdk/go"), "{manifest}");
+        let project = text(&files, MANIFEST);
+        assert!(
+            project.contains("adapter = \"./lapstrake/sdk/go/adapter/"),
+            "{project}"
+        );
+        assert!(!files.iter().any(|(path, _)| path.starts_with("vendor")));
+        let files = plan(&new("x", Language::Go, Some("/sdk/go")), embedded::files()).unwrap();
+        assert!(text(&files, "go.mod").contains("sdk/go => /sdk/go"));
+    }
+
+    #[test]
     fn an_sdk_elsewhere_is_not_copied() {
         let files = plan(&new("x", Language::Rust, Some("/sdk/rust")), embedded::files()).unwrap();
         assert!(text(&files, "Cargo.toml").contains("path = \"/sdk/rust\""));

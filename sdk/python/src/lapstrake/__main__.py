@@ -17,7 +17,8 @@ def main():
     beside = os.path.join(os.path.dirname(sys.executable), "componentize-py")
     program = beside if os.path.exists(beside) else shutil.which("componentize-py")
     if not program:
-        sys.exit("componentize-py is not installed: pip install 'lapstrake[build]'")
+        print("componentize-py is not installed: pip install 'lapstrake[build]'", file=sys.stderr)
+        sys.exit(127)  # as a shell has it
     command = [program, "-d", os.path.join(here, "wit"), "-w", "frontend-world", "componentize", "--stub-wasi"]
     for folder in [*(words.python_path or ["."]), os.path.dirname(here)]:
         command += ["-p", folder]

@@ -5,6 +5,7 @@
 pub mod case;
 #[cfg(feature = "cases")]
 pub mod cases;
+pub mod places;
 #[cfg(feature = "cases")]
 pub mod print;
 

@@ -239,6 +239,14 @@ pub const TABLE: &[Scenario] = &[
             ),
         ],
     ),
+    since(
+        "variants",
+        "FROM BASE\nARG TARGETVARIANT\nARG BUILDVARIANT\nRUN echo ${TARGETVARIANT+set}\nLABEL v=${BUILDVARIANT:-unset}\n",
+        &[
+            ("ARG TARGETVARIANT", "ARG TARGETVARIANT="),
+            ("ARG BUILDVARIANT", "ARG BUILDVARIANT="),
+        ],
+    ),
     file(
         "quotes",
         "FROM BASE\nARG A=\"a b\" \nARG B='c $A'\nENV C=\"$A\" D=$A$B E=\"q\\\"q\" F='s' G=a\\ b\nLABEL \"k.$A\"=\"$C\"\nRUN [\"echo\", \"$A\", \"q\\\"q\"]\nRUN echo \"$C\" '$D'\n",

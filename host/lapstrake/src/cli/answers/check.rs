@@ -37,9 +37,7 @@ pub fn text(found: &Report) -> String {
         if let Some(help) = &item.help {
             let _ = writeln!(out, "help: {}", report::clean(help));
         }
-        if let Some(range) = item.ranges.first() {
-            lines(&mut out, range, &found.sources);
-        }
+        lines(&mut out, &item.ranges, &found.sources);
     }
     for item in others {
         let gap = if out.is_empty() { "" } else { "\n" };
@@ -55,25 +53,30 @@ fn split(found: &Report) -> (Vec<&Diagnostic>, Vec<&Diagnostic>) {
         .partition(|item| item.severity == Severity::Warning)
 }
 
-/// Writes the file's name, and the lines of a range with up to two around them.
-fn lines(out: &mut String, range: &SourceRange, sources: &[SourceFile]) {
-    let Some(source) = sources.get(range.file as usize) else {
+/// Writes the name of the first range's file, and the lines of the ranges in it with up to two around them.
+fn lines(out: &mut String, ranges: &[SourceRange], sources: &[SourceFile]) {
+    let Some(file) = ranges.first().map(|range| range.file) else {
         return;
     };
+    let Some(source) = sources.get(file as usize) else {
+        return;
+    };
+    let ranges = ranges.iter().filter(|range| range.file == file);
+    let ranges: Vec<_> = ranges
+        .map(|range| range.start.line as usize..=range.stop.line as usize)
+        .collect();
     let all: Vec<&str> = source.text.split('\n').collect();
-    let (first, last) = (range.start.line as usize, range.stop.line as usize);
+    let first = ranges.iter().map(|range| *range.start()).min().unwrap_or(0);
     if first == 0 || first > all.len() {
         return;
     }
+    let last = ranges.iter().map(|range| *range.end()).max().unwrap_or(first);
     let last = last.clamp(first, all.len());
     let around = if first == last { 2 } else { 1 };
     let _ = writeln!(out, "{}:{first}\n--------------------", source.name);
     for number in first.saturating_sub(around).max(1)..=(last + around).min(all.len()) {
-        let mark = if (first..=last).contains(&number) {
-            ">>>"
-        } else {
-            "   "
-        };
+        let is_meant = number == first || ranges.iter().any(|range| range.contains(&number));
+        let mark = if is_meant { ">>>" } else { "   " };
         let line = report::clean(all[number - 1].trim_end_matches('\r'));
         let _ = writeln!(out, " {number:>3} | {mark} {line}");
     }

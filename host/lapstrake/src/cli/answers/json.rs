@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{base64, location};
 
 /// The stages that can be built: `frontend.targets`.
-pub fn targets(targets: &[TargetInfo]) -> Value {
+pub fn targets(targets: &[TargetInfo], sources: &[SourceFile]) -> Value {
     let target = |target: &TargetInfo| {
         let mut value = Map::new();
         put(&mut value, "name", &target.name);
@@ -19,7 +19,7 @@ pub fn targets(targets: &[TargetInfo]) -> Value {
         place(&mut value, target.range);
         Value::Object(value)
     };
-    json!({ "targets": targets.iter().map(target).collect::<Vec<_>>() })
+    json!({ "targets": targets.iter().map(target).collect::<Vec<_>>(), "sources": texts(sources) })
 }
 
 /// What a target takes: `frontend.outline`. Empty parts are left out.
@@ -44,21 +44,31 @@ pub fn outline(outline: &Outline) -> Value {
     list(&mut value, "secrets", named("name", &outline.secrets));
     list(&mut value, "ssh", named("name", &outline.ssh));
     list(&mut value, "cache", named("ID", &outline.cache_ids));
-    let sources = outline
-        .sources
-        .iter()
-        .map(|source: &SourceFile| json!(base64(&source.text)));
-    list(&mut value, "sources", sources.collect());
+    list(&mut value, "sources", texts(&outline.sources));
     Value::Object(value)
+}
+
+/// The files' texts, in base64.
+fn texts(sources: &[SourceFile]) -> Vec<Value> {
+    let texts = sources.iter().map(|source| json!(base64(&source.text)));
+    texts.collect()
 }
 
 /// What can be asked: BuildKit's list of subrequests.
 pub fn subrequests(info: &FrontendInfo) -> Value {
     let of = super::subrequests(info).into_iter().map(|(name, description)| {
-        let results = [json!({ "name": "result.json" }), json!({ "name": "result.txt" })];
+        let named = |name: &str, description: &str| json!({ "name": name, "description": description });
+        let opts = match name.as_str() {
+            "outline" => json!([named("target", "The target that is built")]),
+            "lint" | "targets" => json!([]),
+            _ => Value::Null,
+        };
+        let status = (name == "lint").then_some("result.statuscode");
+        let results = ["result.json", "result.txt"].into_iter().chain(status);
+        let results: Vec<Value> = results.map(|result| named(result, "")).collect();
         json!({
             "name": format!("frontend.{name}"), "version": "1.0.0", "type": "rpc",
-            "description": description, "opts": null, "metadata": results,
+            "description": description, "opts": opts, "inputs": null, "metadata": results, "refs": null,
         })
     });
     of.collect()

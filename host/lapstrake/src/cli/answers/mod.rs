@@ -49,7 +49,7 @@ pub fn print(answer: &Answer, asked: &Asked, format: AnswerFormat) -> Result<(),
 fn as_text(answer: &Answer, subrequests: bool) -> String {
     match answer {
         Answer::Check(found) => check::text(found),
-        Answer::Targets(targets) => text::targets(targets),
+        Answer::Targets(targets, _) => text::targets(targets),
         Answer::Outline(outline) => text::outline(outline),
         Answer::Describe(info) if subrequests => text::subrequests(info),
         Answer::Describe(info) => text::describe(info),
@@ -63,7 +63,7 @@ fn as_text(answer: &Answer, subrequests: bool) -> String {
 fn as_json(answer: &Answer, subrequests: bool) -> Value {
     match answer {
         Answer::Check(found) => check::json(found),
-        Answer::Targets(targets) => json::targets(targets),
+        Answer::Targets(targets, sources) => json::targets(targets, sources),
         Answer::Outline(outline) => json::outline(outline),
         Answer::Describe(info) if subrequests => json::subrequests(info),
         Answer::Describe(info) => serde_json::to_value(info).unwrap_or(Value::Null),

@@ -1,4 +1,5 @@
-//! Answers for people, as docker buildx shows them: tables with three spaces between the columns.
+//! Answers for people, byte for byte as docker buildx shows them where it knows the same: its tables pad every cell but a
+//! line's last to the width of the column and one space or three more, also where nothing follows.
 
 use lapstrake_frontend::{FrontendInfo, Outline, TargetInfo};
 
@@ -12,39 +13,41 @@ pub fn targets(targets: &[TargetInfo]) -> String {
         };
         [name, target.description.clone()]
     });
-    table(["TARGET", "DESCRIPTION"], rows)
+    table(1, ["TARGET", "DESCRIPTION"], rows)
 }
 
-/// What a target takes.
+/// What a target takes. Each part ends with an empty line. buildx has no part for caches.
 pub fn outline(outline: &Outline) -> String {
-    let mut parts = Vec::new();
-    let mut head = Vec::new();
-    for (title, text) in [
-        ("TARGET:     ", &outline.target.name),
-        ("DESCRIPTION:", &outline.target.description),
-    ] {
-        if !text.is_empty() {
-            head.push(format!("{title} {text}\n"));
-        }
+    let mut out = String::new();
+    let mut part = |text: String| {
+        out += &text;
+        out.push('\n');
+    };
+    let (name, description) = (&outline.target.name, &outline.target.description);
+    if !name.is_empty() || !description.is_empty() {
+        let name = if name.is_empty() { "(default)" } else { name };
+        let description = (!description.is_empty()).then(|| ["DESCRIPTION:".to_owned(), description.clone()]);
+        part(table(1, ["TARGET:", name], description.into_iter()));
     }
-    parts.extend((!head.is_empty()).then(|| head.concat()));
     if !outline.args.is_empty() {
         let rows = outline.args.iter().map(|arg| {
             let value = arg.default_value.clone().unwrap_or_default();
             [arg.name.clone(), value, arg.description.clone()]
         });
-        parts.push(table(["BUILD ARG", "VALUE", "DESCRIPTION"], rows));
+        part(table(3, ["BUILD ARG", "VALUE", "DESCRIPTION"], rows));
     }
-    for (title, names) in [
-        ("SECRET", &outline.secrets),
-        ("SSH", &outline.ssh),
-        ("CACHE MOUNT", &outline.cache_ids),
-    ] {
+    for (title, names) in [("SECRET", &outline.secrets), ("SSH", &outline.ssh)] {
         if !names.is_empty() {
-            parts.push(table([title], names.iter().map(|name| [name.clone()])));
+            // The contract does not say which of them are required.
+            let rows = names.iter().map(|name| [name.clone(), String::new()]);
+            part(table(3, [title, "REQUIRED"], rows));
         }
     }
-    parts.join("\n")
+    if !outline.cache_ids.is_empty() {
+        let rows = outline.cache_ids.iter().map(|id| [id.clone()]);
+        part(table(3, ["CACHE MOUNT"], rows));
+    }
+    out
 }
 
 /// What the frontend is.
@@ -58,12 +61,12 @@ pub fn describe(info: &FrontendInfo) -> String {
             let default = option.default_value.clone().unwrap_or_default();
             [option.name.clone(), default, option.description.clone()]
         });
-        out += &format!("\n{}", table(["OPTION", "DEFAULT", "DESCRIPTION"], rows));
+        out += &format!("\n{}", table(3, ["OPTION", "DEFAULT", "DESCRIPTION"], rows));
     }
     if !info.calls.is_empty() {
         let rows = info.calls.iter();
         let rows = rows.map(|call| [call.name.clone(), call.description.clone()]);
-        out += &format!("\n{}", table(["CALL", "DESCRIPTION"], rows));
+        out += &format!("\n{}", table(3, ["CALL", "DESCRIPTION"], rows));
     }
     out
 }
@@ -72,26 +75,23 @@ pub fn describe(info: &FrontendInfo) -> String {
 pub fn subrequests(info: &FrontendInfo) -> String {
     let rows = super::subrequests(info).into_iter();
     let rows = rows.map(|(name, description)| [name, "1.0.0".to_owned(), description]);
-    table(["NAME", "VERSION", "DESCRIPTION"], rows)
+    table(1, ["NAME", "VERSION", "DESCRIPTION"], rows)
 }
 
-fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+/// Writes rows; `gap` is the least space between two columns.
+fn table<const N: usize>(gap: usize, head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
     let mut lines = vec![head.map(str::to_owned)];
     lines.extend(rows);
-    let width = |column: usize| {
-        lines
-            .iter()
-            .map(move |line| console::measure_text_width(&line[column]))
-    };
-    let widths: Vec<usize> = (0..N).map(|column| width(column).max().unwrap_or(0)).collect();
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0) + gap);
     let mut out = String::new();
-    for line in lines {
-        let cells: Vec<_> = line
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| console::pad_str(cell, *width, console::Alignment::Left, None).into_owned())
-            .collect();
-        out += cells.join("   ").trim_end();
+    for line in &lines {
+        for (column, (cell, width)) in line.iter().zip(widths).enumerate() {
+            out += cell;
+            if column + 1 < N {
+                out.extend((cell.chars().count()..width).map(|_| ' '));
+            }
+        }
         out.push('\n');
     }
     out
