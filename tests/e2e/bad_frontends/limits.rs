@@ -137,7 +137,8 @@ fn hostile_texts() {
     };
     let place = place_with(&guest);
     for progress in ["plain", "rawjson", "quiet"] {
-        let way = format!("hostile-texts-{progress}");
+        // Asked anew each time.
+        let way = format!("progress={progress}");
         let words = [
             "--target",
             "hostile-texts",
@@ -157,11 +158,7 @@ fn hostile_texts() {
             .stderr
             .lines()
             .filter(|line| place_of_name(line) && line.contains("done"));
-        assert!(
-            progress == "rawjson" || names.clone().count() > 0,
-            "{}",
-            ran.stderr
-        );
+        assert!(progress != "plain" || names.clone().count() > 1, "{}", ran.stderr);
         names.for_each(|line| assert!(line.contains("faked"), "{progress}: cut in two: {line}"));
     }
     assert_unharmed(&place);
