@@ -3,9 +3,9 @@
 #
 #   fuzz.sh [SECONDS [FRONTEND...]]
 #
-# SECONDS, 300 unless given, are shared by the targets of a frontend. What was learnt stays in target/fuzz/FRONTEND and is gone on with;
-# the tests' cases are where it begins. An input that fails is left there, in `found`: mend the mistake, and put the input
-# into frontends/FRONTEND/tests/regressions (or make it a case).
+# SECONDS, 300 unless given, are shared by the targets of a frontend; all frontends are fuzzed unless some are given. What was
+# learnt stays in target/fuzz/FRONTEND and is gone on with; the tests' cases are where it begins. An input that fails is left
+# there, in `found`: mend the mistake, and put the input into frontends/FRONTEND/tests/regressions (or make it a case).
 #
 # Needs a C++ compiler and cargo-fuzz, which is installed if it is missing. No sanitizer is used (frontends have no
 # unsafe code), so the stable compiler is enough.

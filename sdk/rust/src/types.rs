@@ -22,6 +22,8 @@ pub use crate::bindings::lapstrake::frontend::requests::{
     NamedContext, Request,
 };
 
+use crate::LineIndex;
+
 /// Name that BuildKit, and so Lapstrake, gives the main context.
 pub const MAIN_CONTEXT: &str = "context";
 
@@ -129,6 +131,18 @@ impl Request {
     pub fn main_source(&self) -> Result<&SourceFile, BuildError> {
         let source = self.sources.first();
         source.ok_or_else(|| BuildError::Internal("the request has no build file".to_owned()))
+    }
+
+    /// The text of the build file and the byte of a position in it, for `completions` and `hover`. None: the position is in
+    /// another file, or nowhere.
+    pub fn main_text_at(&self, file: u32, at: Position) -> Option<(&str, LineIndex, usize)> {
+        if file != 0 {
+            return None;
+        }
+        let text = self.sources.first()?.text.as_str();
+        let index = LineIndex::new(text);
+        let offset = index.offset(at).filter(|offset| text.is_char_boundary(*offset))?;
+        Some((text, index, offset))
     }
 
     /// The value of an option such as `no-cache`; the last one of a name wins.

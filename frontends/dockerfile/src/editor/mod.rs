@@ -7,12 +7,11 @@ pub mod place;
 pub mod scope;
 pub mod words;
 
-use lapstrake_sdk::LineIndex;
 use lapstrake_sdk::types::{Completion, Hover, Position, Request};
 
 /// What could stand at a position of the build file.
 pub fn completions(request: &Request, file: u32, at: Position) -> Vec<Completion> {
-    let Some((text, index, offset)) = locate(request, file, at) else {
+    let Some((text, index, offset)) = request.main_text_at(file, at) else {
         return Vec::new();
     };
     match place::find(text, offset) {
@@ -23,7 +22,7 @@ pub fn completions(request: &Request, file: u32, at: Position) -> Vec<Completion
 
 /// What is to be said about a position of the build file.
 pub fn hover(request: &Request, file: u32, at: Position) -> Option<Hover> {
-    let (text, index, offset) = locate(request, file, at)?;
+    let (text, index, offset) = request.main_text_at(file, at)?;
     // The word is known by its end. What belongs to a word depends on what it is: a name first, then more.
     let name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let more = |c: char| name(c) || matches!(c, '-' | '.' | '/' | ':');
@@ -35,17 +34,6 @@ pub fn hover(request: &Request, file: u32, at: Position) -> Option<Hover> {
             let found = place::find(text, end)?;
             hover::at(text, &found, complete::range(&index, &found))
         })
-}
-
-/// The text and the byte of a position. Only the build file is known here.
-fn locate(request: &Request, file: u32, at: Position) -> Option<(&str, LineIndex, usize)> {
-    if file != 0 {
-        return None;
-    }
-    let text = request.main_source().ok()?.text.as_str();
-    let index = LineIndex::new(text);
-    let offset = index.offset(at).filter(|offset| text.is_char_boundary(*offset))?;
-    Some((text, index, offset))
 }
 
 #[cfg(test)]

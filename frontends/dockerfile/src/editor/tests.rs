@@ -1,23 +1,13 @@
 //! Completions and hovers of texts with a `|` where the question is.
 
-use lapstrake_sdk::types::{CompletionKind, SourceFile};
+use lapstrake_sdk::LineIndex;
+use lapstrake_sdk::testing::request_at;
+use lapstrake_sdk::types::CompletionKind;
 
 use super::*;
 
 fn asked(marked: &str) -> (Request, Position) {
-    let offset = marked.find('|').unwrap();
-    let text = marked.replacen('|', "", 1);
-    let at = LineIndex::new(&text).position(offset);
-    let source = SourceFile {
-        name: "Dockerfile".to_owned(),
-        language: String::new(),
-        text,
-    };
-    let request = Request {
-        sources: vec![source],
-        ..Request::default()
-    };
-    (request, at)
+    request_at("Dockerfile", marked)
 }
 
 fn labels(marked: &str) -> Vec<String> {

@@ -3,7 +3,6 @@
 
 mod path;
 
-use lapstrake_sdk::LineIndex;
 use lapstrake_sdk::types::{Completion, CompletionKind, Hover, Position, Request, TextEdit};
 
 use crate::findings::Findings;
@@ -13,7 +12,7 @@ use path::{Place, Step};
 
 /// What could stand at a position of the build file.
 pub fn completions(request: &Request, file: u32, at: Position) -> Vec<Completion> {
-    let Some((text, index, offset)) = locate(request, file, at) else {
+    let Some((text, index, offset)) = request.main_text_at(file, at) else {
         return Vec::new();
     };
     let Some(place) = path::find(text, offset) else {
@@ -38,7 +37,7 @@ pub fn completions(request: &Request, file: u32, at: Position) -> Vec<Completion
 
 /// What is to be said about a position of the build file.
 pub fn hover(request: &Request, file: u32, at: Position) -> Option<Hover> {
-    let (text, index, offset) = locate(request, file, at)?;
+    let (text, index, offset) = request.main_text_at(file, at)?;
     let belongs = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let rest = &text[offset..];
     let end = offset + rest.find(|c: char| !belongs(c)).unwrap_or(rest.len());
@@ -58,17 +57,6 @@ pub fn hover(request: &Request, file: u32, at: Position) -> Option<Hover> {
         text: said,
         range: Some(index.range(0, place.part)),
     })
-}
-
-/// The text and the byte of a position. Only the build file is known here.
-fn locate(request: &Request, file: u32, at: Position) -> Option<(&str, LineIndex, usize)> {
-    if file != 0 {
-        return None;
-    }
-    let text = request.main_source().ok()?.text.as_str();
-    let index = LineIndex::new(text);
-    let offset = index.offset(at).filter(|offset| text.is_char_boundary(*offset))?;
-    Some((text, index, offset))
 }
 
 /// The schema of what a path leads to.

@@ -4,7 +4,6 @@
 mod scope;
 pub mod words;
 
-use lapstrake_sdk::LineIndex;
 use lapstrake_sdk::types::{Completion, CompletionKind, Hover, Position, Request, TextEdit};
 
 use crate::builtins::GLOBAL;
@@ -16,7 +15,7 @@ const MOST_SHOWN: usize = 400;
 
 /// What could stand at a position of the build file.
 pub fn completions(request: &Request, file: u32, at: Position) -> Vec<Completion> {
-    let Some((text, index, offset)) = locate(request, file, at) else {
+    let Some((text, index, offset)) = request.main_text_at(file, at) else {
         return Vec::new();
     };
     let Some(syntax) = Syntax::of(text) else {
@@ -54,7 +53,7 @@ pub fn completions(request: &Request, file: u32, at: Position) -> Vec<Completion
 
 /// What is to be said about a position of the build file.
 pub fn hover(request: &Request, file: u32, at: Position) -> Option<Hover> {
-    let (text, index, offset) = locate(request, file, at)?;
+    let (text, index, offset) = request.main_text_at(file, at)?;
     let rest = &text[offset..];
     let end = offset + rest.find(|c| !is_of_name(c)).unwrap_or(rest.len());
     let syntax = Syntax::of(text)?;
@@ -80,17 +79,6 @@ pub fn hover(request: &Request, file: u32, at: Position) -> Option<Hover> {
         text: said,
         range: Some(index.range(0, end - name.len()..end)),
     })
-}
-
-/// The text and the byte of a position. Only the build file is known here.
-fn locate(request: &Request, file: u32, at: Position) -> Option<(&str, LineIndex, usize)> {
-    if file != 0 {
-        return None;
-    }
-    let text = request.main_source().ok()?.text.as_str();
-    let index = LineIndex::new(text);
-    let offset = index.offset(at).filter(|offset| text.is_char_boundary(*offset))?;
-    Some((text, index, offset))
 }
 
 fn is_of_name(c: char) -> bool {

@@ -15,7 +15,7 @@ use std::ops::Bound;
 use std::rc::Rc;
 
 use crate::types::*;
-use crate::{Host, Reference, path};
+use crate::{Host, LineIndex, Reference, path};
 
 /// A tree of regular files and the directories above them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,6 +67,15 @@ pub fn request(name: &str, text: &str) -> Request {
         build_platform: Platform::new("linux", "amd64"),
         ..Request::default()
     }
+}
+
+/// Makes a request of a text with a `|` where the question is, which is taken out, for `completions` and `hover`. Returns the
+/// place of the question too; without a `|` it is the end.
+pub fn request_at(name: &str, marked: &str) -> (Request, Position) {
+    let offset = marked.find('|').unwrap_or(marked.len());
+    let text = marked.replacen('|', "", 1);
+    let at = LineIndex::new(&text).position(offset);
+    (request(name, &text), at)
 }
 
 impl MemoryTree {
