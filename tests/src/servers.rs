@@ -132,12 +132,13 @@ impl Engine {
             let lines = BufReader::new(stderr).lines().map_while(Result::ok);
             lines.collect::<Vec<_>>()
         });
-        let engine = Self {
+        let mut engine = Self {
             child,
             folder: folder.to_owned(),
         };
         let began = Instant::now();
-        while began.elapsed() < START {
+        // One that has ended, as it does without privilege, will not start any more.
+        while began.elapsed() < START && matches!(engine.child.try_wait(), Ok(None)) {
             if engine.docker(&["version"]).is_ok() {
                 return Some(engine);
             }
@@ -200,7 +201,9 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        if let Some(pid) = rustix::process::Pid::from_raw(self.child.id() as i32) {
+        if let Ok(None) = self.child.try_wait()
+            && let Some(pid) = rustix::process::Pid::from_raw(self.child.id() as i32)
+        {
             // The engine ends its containerd when it is asked politely.
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
