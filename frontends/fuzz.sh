@@ -38,10 +38,12 @@ for frontend in "$@"; do
     count=$(targets "$frontend" | wc -l)
     for target in $(targets "$frontend"); do
         mkdir -p "$work/corpus/$target" "$work/found/$target"
+        # Values of Nix hold each other, so that some memory of each run is never given back, as in a component; what a
+        # single run may ask for at once is limited as ever.
         # cargo-fuzz sets options of the compiler that only some versions take without this.
         RUSTC_BOOTSTRAP=1 "$cargo" fuzz run --fuzz-dir "$here" --target-dir "$root/target/fuzz/build" -s none "$target" \
             "$work/corpus/$target" "$work/seeds" -- -dict="$here/$frontend.dict" \
             -artifact_prefix="$work/found/$target/" \
-            -max_total_time=$((seconds / count)) -timeout=10 -max_len=4096 -print_final_stats=1
+            -max_total_time=$((seconds / count)) -timeout=10 -max_len=4096 -rss_limit_mb=8192 -malloc_limit_mb=2048 -print_final_stats=1
     done
 done
