@@ -208,18 +208,14 @@ impl Drop for Engine {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
         let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(30) && matches!(self.child.try_wait(), Ok(None)) {
+        while began.elapsed() < Duration::from_secs(30) {
+            if let Ok(Some(_)) = self.child.try_wait() {
+                return;
+            }
             std::thread::sleep(Duration::from_millis(50));
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // It mounts its folder on itself, and does not always take that back.
-        let data = self.folder.join("data");
-        let _ = Command::new("umount")
-            .arg("-l")
-            .arg(data)
-            .stderr(Stdio::null())
-            .status();
     }
 }
 

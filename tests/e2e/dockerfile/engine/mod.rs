@@ -17,12 +17,12 @@ use serde_json::Value;
 use self::table::{Scenario, TABLE};
 use super::saved::{self, Saved};
 
-/// Both programs and what they build from.
+/// Both programs and what they build from. The place is dropped last: the engine takes its mounts back there.
 struct Both {
-    place: Place,
     engine: Engine,
     registry: Registry,
     web: Web,
+    place: Place,
 }
 
 #[test]
@@ -48,10 +48,10 @@ fn dockerfiles_come_to_the_same_in_a_real_buildkit() {
     web.put("archive.tar", Page::of(archive(&[("in/side", "x")])));
     web.put("dir/", Page::of("a directory's page"));
     let both = Both {
-        place,
         engine,
         registry,
         web,
+        place,
     };
     both.parent();
     let found: Vec<String> = TABLE.iter().flat_map(|scenario| both.compare(scenario)).collect();
