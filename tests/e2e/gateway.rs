@@ -2,20 +2,16 @@
 //! Nested builds are in chains.rs and frontend/nested_lock.rs.
 
 use lapstrake_tests::gated::Gated;
-use lapstrake_tests::{Place, guests, layout, skip};
+use lapstrake_tests::guests::{self, NOT_BUILT};
+use lapstrake_tests::{Place, layout, skip};
 use serde_json::json;
 
 use crate::dockerfile::image;
 
-const NOT_BUILT: &str = "tests/guests are not built: run `make frontends`";
-
 /// A place whose build file names the guest. None: it is not built.
 fn place() -> Option<Place> {
-    let place = Place::new();
-    let guest = std::fs::read(guests::built("guests/rust")?).unwrap();
+    let place = guests::place()?;
     place
-        .file("own.wasm", guest)
-        .dockerfile("# syntax=./own.wasm\n")
         .file("greeting", "hello, harbour")
         .file("boats/one", "1")
         .file("boats/two", "22");

@@ -2,20 +2,15 @@
 //! step writes.
 
 use lapstrake_tests::gated::Gated;
+use lapstrake_tests::guests::{self, NOT_BUILT};
 use lapstrake_tests::web::{Page, Web};
-use lapstrake_tests::{Place, guests, layout, skip};
+use lapstrake_tests::{Place, layout, skip};
 use serde_json::json;
-
-const NOT_BUILT: &str = "tests/guests are not built: run `make frontends`";
 
 /// A place whose build file names tests/guests/rust. None: it is not built.
 fn place() -> Option<Place> {
-    let place = Place::new();
-    let guest = std::fs::read(guests::built("guests/rust")?).unwrap();
-    place
-        .file("own.wasm", guest)
-        .file("made", "made")
-        .dockerfile("# syntax=./own.wasm\n");
+    let place = guests::place()?;
+    place.file("made", "made");
     Some(place)
 }
 

@@ -29,7 +29,7 @@ impl<T> After<T> for Result<T, SpecError> {
     }
 }
 
-pub(super) fn environment(name: &str) -> Option<String> {
+fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
@@ -45,20 +45,11 @@ pub fn compile(words: SharedWords, config: &Config) -> Result<CompileOptions, Wo
         options::context(&words.context).after("CONTEXT")?
     };
     let file = options::build_file(words.file.as_deref(), &context).after("--file")?;
-    let mut build_args = Vec::new();
-    for text in &words.build_arg {
-        build_args.extend(options::build_arg(text, environment).after("--build-arg")?);
-    }
+    let mut build_args = build_args(&words.build_arg)?;
     if !build_args.iter().any(|(name, _)| name == "SOURCE_DATE_EPOCH") {
         build_args
             .extend(environment("SOURCE_DATE_EPOCH").map(|epoch| ("SOURCE_DATE_EPOCH".to_owned(), epoch)));
     }
-    let named_contexts = words
-        .build_context
-        .iter()
-        .map(|text| options::named_context(text))
-        .collect::<Result<_, _>>()
-        .after("--build-context")?;
     let labels = words
         .label
         .iter()
@@ -74,7 +65,7 @@ pub fn compile(words: SharedWords, config: &Config) -> Result<CompileOptions, Wo
         file,
         target: words.target.clone(),
         build_args,
-        named_contexts,
+        named_contexts: named_contexts(&words.build_context)?,
         labels,
         platforms,
         limits: limits(&words.frontend_limits, config)?,
@@ -92,6 +83,21 @@ pub fn compile(words: SharedWords, config: &Config) -> Result<CompileOptions, Wo
 pub(super) fn policy(text: Option<&str>) -> Result<Option<FrontendPolicy>, WordError> {
     let policy = text.map(|text| text.parse().map_err(SpecError));
     policy.transpose().after("--frontend-policy")
+}
+
+/// The words behind `--build-arg`. One without a value that the environment has not says nothing.
+pub(super) fn build_args(words: &[String]) -> Result<Vec<(String, String)>, WordError> {
+    let mut build_args = Vec::new();
+    for text in words {
+        build_args.extend(options::build_arg(text, environment).after("--build-arg")?);
+    }
+    Ok(build_args)
+}
+
+/// The words behind `--build-context`.
+pub(super) fn named_contexts(words: &[String]) -> Result<Vec<(String, NamedSource)>, WordError> {
+    let contexts = words.iter().map(|text| options::named_context(text));
+    contexts.collect::<Result<_, _>>().after("--build-context")
 }
 
 pub(super) fn limits(words: &FrontendLimitWords, config: &Config) -> Result<FrontendLimits, WordError> {

@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use clap::Args;
 use lsp_server::Connection;
 
-use super::convert::{self, After};
+use super::convert;
 use super::words::FrontendLimitWords;
 use super::{Failure, Place, usage};
 use crate::config::Config;
 use crate::engine::editor::Editor;
 use crate::lsp::{self, Settings};
-use crate::options::{self, BuildFile, CompileOptions, Context, LockUse};
+use crate::options::{BuildFile, CompileOptions, Context, LockUse};
 
 /// How the server is started. The editor's initializationOptions may say the same.
 #[derive(Debug, Args)]
@@ -80,21 +80,13 @@ fn settings(words: LspWords, config: &Config) -> Result<Settings, Failure> {
 }
 
 fn compile(words: &LspWords, config: &Config) -> Result<CompileOptions, convert::WordError> {
-    let mut build_args = Vec::new();
-    for text in &words.build_arg {
-        build_args.extend(options::build_arg(text, convert::environment).after("--build-arg")?);
-    }
-    let contexts = words
-        .build_context
-        .iter()
-        .map(|text| options::named_context(text));
     Ok(CompileOptions {
         // Those of each document.
         context: Context::Empty,
         file: BuildFile::Default,
         target: words.target.clone(),
-        build_args,
-        named_contexts: contexts.collect::<Result<_, _>>().after("--build-context")?,
+        build_args: convert::build_args(&words.build_arg)?,
+        named_contexts: convert::named_contexts(&words.build_context)?,
         labels: Vec::new(),
         platforms: Vec::new(),
         frontend_options: Vec::new(),
