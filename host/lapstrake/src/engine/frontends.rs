@@ -153,7 +153,7 @@ pub(super) fn find(
             source,
         })?;
         let what = (reference, found, &place);
-        let one = trusted(engine, build, options, what)?;
+        let one = trusted(engine, build, options, named.by, what)?;
         links.push(Link {
             frontend: Arc::clone(&one.frontend),
             arguments: link.arguments.clone(),
@@ -193,6 +193,7 @@ fn trusted(
     engine: &Engine,
     build: &Build,
     options: &CompileOptions,
+    by: NamedBy,
     (reference, mut found, place): (&str, FrontendPlace, &components::Place),
 ) -> Result<Taken, Error> {
     let trust = trust(engine, options.frontend_policy);
@@ -212,7 +213,7 @@ fn trusted(
         reference,
         place: &found,
         pinned: locked.is_some(),
-        by_person: names::said(options).is_some(),
+        by_person: by == NamedBy::Person,
     };
     trust.before(asked).map_err(distrusted)?;
     if let (FrontendPlace::Registry(name), Some(manifest)) =
